@@ -62,7 +62,7 @@ generated: venv ## fail if `make generate` would change a file
 .PHONY: test
 test: venv ## unit, policy, property and project tests, with branch coverage
 	@mkdir -p build
-	$(BIN)/pytest -n auto -m "not e2e and not bench and not differential and not conformance" \
+	$(BIN)/pytest -n auto --dist loadgroup -m "not e2e and not bench and not differential and not conformance" \
 		--cov --cov-report=term-missing:skip-covered --cov-report=json:build/coverage.json --junitxml=build/test.xml $(ARGS)
 
 .PHONY: conformance
@@ -97,6 +97,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 .PHONY: lock
 lock: venv ## resolve pyproject.toml and requirements/*.in anew; ARGS=--upgrade for newer versions
 	$(COMPILE) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) $(ARGS) requirements/build.in --constraint requirements/runtime.txt --output-file requirements/build.txt
 	$(COMPILE) $(ARGS) pyproject.toml requirements/dev.in --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	$(COMPILE) $(ARGS) pyproject.toml requirements/dev.in requirements/mutation.in --constraint requirements/dev.txt \
 		--output-file requirements/mutation.txt

@@ -23,7 +23,7 @@ venv: ## make .venv from the hashed lock (done once per lock)
 # --- use ---------------------------------------------------------------------------------------------------------------
 .PHONY: run
 run: venv ## start the webhook, show one allowed and one denied sample, keep serving
-	@exec $(PYTHON) -m app demo $(ARGS)
+	@exec $(BIN)/pratique demo $(ARGS)
 
 # --- check -------------------------------------------------------------------------------------------------------------
 .PHONY: check

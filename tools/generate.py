@@ -1,0 +1,172 @@
+"""Writes what derives from the checks: `python -m tools.generate [--check] [--docs DIRECTORY]`.
+
+Today that is docs/checks: one page a check and an index. The output depends on the catalogue alone, so that running it
+twice changes nothing; `--check` writes nothing and fails, naming the files, if a run would change any.
+"""
+
+import argparse
+import inspect
+import pathlib
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from app.catalog import catalog, pod_of_example
+from app.core.check import Check, Example
+from app.core.version import Level
+
+PROJECT = pathlib.Path(__file__).resolve().parents[1]
+DOCS = PROJECT / "docs/checks"
+MARK = "<!-- Made by `make generate` from policies/; change it there. -->"
+LEVELS = (Level.BASELINE, Level.RESTRICTED)
+CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
+
+
+def example_pod(example: Example) -> dict[str, Any]:
+    """The whole pod that an example stands for, as somebody would write it."""
+    pod = pod_of_example(example)
+    spec = pod["spec"]
+    for containers in CONTAINER_LISTS:
+        if containers in spec:
+            spec[containers] = [_as_written(container) for container in spec[containers]]
+    return pod
+
+
+def _as_written(container: Mapping[str, Any]) -> dict[str, Any]:
+    """Name and image first."""
+    return {"name": "app", "image": "registry.example/app:1"} | {"name": container.get("name", "app")} | dict(container)
+
+
+def page(check: Check) -> str:
+    """The page of one check, in Markdown."""
+    rows = [
+        ("level", str(check.level)),
+        ("severity", str(check.severity)),
+        ("layer of defence", str(check.layer)),
+        ("since", _since(check)),
+    ]
+    if check.psa_id:
+        rows.append(("in Pod Security Admission", f"`{check.psa_id}`"))
+    lines = [
+        MARK,
+        "",
+        f"# {check.id}: {check.title}",
+        "",
+        inspect.cleandoc(check.why or ""),
+        "",
+        "| | |",
+        "| --- | --- |",
+        *(f"| {name} | {value} |" for name, value in rows),
+        "",
+        "## The fix",
+        "",
+        check.fix,
+        "",
+        "## What it reads",
+        "",
+        *(f"- `{field}`" for field in check.fields),
+        "",
+    ]
+    if len(check.versions) > 1:
+        lines += ["## Versions", "", *_versions(check), ""]
+    lines += ["## Refused", "", *_examples(check.bad), "## Allowed", "", *_examples(check.good)]
+    if check.references:
+        lines += ["## References", "", *(f"- {reference}" for reference in check.references), ""]
+    return "\n".join(lines)
+
+
+def _versions(check: Check) -> Iterable[str]:
+    for since in check.versions:
+        says = re.sub(r"\s+", " ", inspect.getdoc(since.find) or "").strip()
+        yield f"- from {since.version} on: {says}" if says else f"- from {since.version} on"
+
+
+def _examples(examples: Iterable[Example]) -> Iterable[str]:
+    for example in examples:
+        judged = "" if example.version == "latest" else f" (policy version {example.version})"
+        yield f"{example.title[:1].upper()}{example.title[1:]}{judged}:"
+        yield ""
+        yield "```yaml"
+        yield yaml.safe_dump(example_pod(example), sort_keys=False, default_flow_style=False, width=100).rstrip()
+        yield "```"
+        yield ""
+        if example.finds:
+            yield "Found at " + ", ".join(f"`{path}`" for path in example.finds) + "."
+            yield ""
+
+
+def _since(check: Check) -> str:
+    return ", ".join(since.version for since in check.versions)
+
+
+def index(checks: Iterable[Check]) -> str:
+    """The page that lists all checks by level."""
+    listed = sorted(checks, key=lambda check: check.id)
+    lines = [
+        MARK,
+        "",
+        "# The checks",
+        "",
+        "Baseline stops known ways out of a container. Restricted adds hardening that every pod should bear.",
+    ]
+    for level in LEVELS:
+        of_level = [check for check in listed if check.level == level]
+        lines += [
+            "",
+            f"## {level}",
+            "",
+            "| check | title | severity | layer of defence | since |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        lines += [
+            f"| [{check.id}]({check.id}.md) | {check.title} | {check.severity} | {check.layer} | {_since(check)} |"
+            for check in of_level
+        ]
+    return "\n".join([*lines, ""])
+
+
+def render(checks: Iterable[Check]) -> dict[str, str]:
+    """Every generated file of docs/checks: name and content."""
+    checks = tuple(checks)
+    return {"README.md": index(checks), **{f"{check.id}.md": page(check) for check in checks}}
+
+
+def stale(wanted: Mapping[str, str], directory: pathlib.Path) -> list[str]:
+    """Names of the files that differ from what they should be, including those that should not be."""
+    present = {path.name: path.read_text(encoding="utf-8") for path in directory.glob("*.md")}
+    return sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
+
+
+def write(wanted: Mapping[str, str], directory: pathlib.Path) -> list[str]:
+    """Make the directory hold exactly the wanted files; returns the names of those that changed."""
+    changed = stale(wanted, directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in changed:
+        if name in wanted:
+            (directory / name).write_text(wanted[name], encoding="utf-8")
+        else:
+            (directory / name).unlink()
+    return changed
+
+
+def main() -> None:
+    """Write the files, or compare them."""
+    parser = argparse.ArgumentParser(prog="python -m tools.generate", description=inspect.getdoc(sys.modules[__name__]))
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if something would change")
+    parser.add_argument("--docs", type=pathlib.Path, default=DOCS, help="where the pages go (default: docs/checks)")
+    arguments = parser.parse_args()
+    wanted = render(catalog().checks)
+    if arguments.check:
+        if old := stale(wanted, arguments.docs):
+            raise SystemExit(f"out of date, run `make generate`: {', '.join(old)}")
+        print(f"{len(wanted)} generated files are up to date")
+    else:
+        changed = write(wanted, arguments.docs)
+        print(f"{len(changed)} of {len(wanted)} generated files changed")
+
+
+if __name__ == "__main__":
+    main()

@@ -106,7 +106,7 @@ def _lock(descriptor: int, name: str) -> None:
 
 def _build(go: Path, name: str, program: Program, target: Path) -> None:
     partial = target.with_suffix(".partial")
-    command = [go, "build", "-v", "-ldflags", program.ldflags, "-o", partial, program.package]
+    command: list[str | Path] = [go, "build", "-v", "-ldflags", program.ldflags, "-o", partial, program.package]
     started = time.monotonic()
     _say(f"{name}: building {program.package}")
     with subprocess.Popen(

@@ -28,8 +28,8 @@ from tests.kube.build import binary
 from tests.kube.go import BUILD
 from tests.kube.process import NotReadyError, Process, free_ports, wait_for
 
-ADMIN, DEVELOPER, ROBOT = "admin", "developer", "robot"
-GROUPS = {ADMIN: "system:masters", DEVELOPER: "developers", ROBOT: "robots"}
+ADMIN, DEVELOPER, ROBOT, WEBHOOK = "admin", "developer", "robot", "webhook"
+GROUPS = {ADMIN: "system:masters", DEVELOPER: "developers", ROBOT: "robots", WEBHOOK: "webhooks"}
 _ATTEMPTS = 3  # a free port may be taken between finding and using it
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",

@@ -16,7 +16,8 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvicorn
@@ -24,7 +25,6 @@ import uvicorn
 from app.errors import ConfigError
 from app.server.limits import Limits
 from app.server.protocol import Connection, Shared
-from app.server.tls import Certificates
 
 IDLE_GRACE_SECONDS = 1.0
 TICK_SECONDS = 1.0
@@ -37,8 +37,19 @@ _log = logging.getLogger("pratique.server")
 class Listener(uvicorn.Server):
     """One process, one event loop, HTTPS only."""
 
-    def __init__(self, application: Any, address: str, port: int, certificates: Certificates, shared: Shared) -> None:
-        """Serve the ASGI `application`; `port` 0 takes a free one, an empty `address` means all, IPv4 and IPv6."""
+    def __init__(
+        self,
+        application: Any,
+        address: str,
+        port: int,
+        tls: ssl.SSLContext,
+        shared: Shared,
+        ticks: Sequence[Callable[[], object]] = (),
+    ) -> None:
+        """Serve the ASGI `application`; `port` 0 takes a free one, an empty `address` means all, IPv4 and IPv6.
+
+        Each of `ticks` is called about once a second; it must neither raise nor wait.
+        """
         config = uvicorn.Config(
             application,
             host=address or None,  # type: ignore[arg-type]
@@ -54,8 +65,9 @@ class Listener(uvicorn.Server):
             server_header=False,
         )
         super().__init__(config)
-        self._certificates = certificates
+        self._tls = tls
         self._shared = shared
+        self._ticks = ticks
         self._on_ready: Callable[[int], None] = _nothing
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
@@ -106,7 +118,7 @@ class Listener(uvicorn.Server):
                 lambda: Connection(shared, config, state, loop),
                 host=config.host,
                 port=config.port,
-                ssl=self._certificates.listener,
+                ssl=self._tls,
                 backlog=_BACKLOG,
                 ssl_handshake_timeout=self._limits.handshake_seconds,
                 ssl_shutdown_timeout=_SHUTDOWN_TLS_SECONDS,
@@ -127,7 +139,8 @@ class Listener(uvicorn.Server):
             await _wait(self._stop, TICK_SECONDS)
             await self.on_tick(0)  # the Date header
             self._shared.sweep(loop.time())
-            self._certificates.poll()
+            for tick in self._ticks:
+                tick()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, and wait for what is under way."""

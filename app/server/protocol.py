@@ -195,6 +195,7 @@ class Connection(HttpToolsProtocol):
                 return
         if self._start is not None:
             (cycle, app), self._start = self._start, None
+            cycle.scope["body_complete"] = not cycle.more_body  # type: ignore[typeddict-unknown-key]
             task = asyncio.Task(cycle.run_asgi(app), loop=self.loop, **_EAGER)
             if not task.done():
                 self.tasks.add(task)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from app.errors import ConfigError
+
 NAMES = ("localhost", "pratique.pratique.svc", "pratique.pratique.svc.cluster.local")
 ADDRESSES = ("127.0.0.1", "::1")
 VALID_DAYS = 365
@@ -27,18 +29,20 @@ class Generation:
     def __init__(self) -> None:
         command = [sys.executable, "-m", "app.server.selfsigned"]
         self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)  # noqa: S603 - constant
+        self._pair: Pair | None = None
 
     def result(self) -> Pair:
-        """Wait for the pair.
+        """Wait for the pair, which is always the same.
 
         Raises:
-            RuntimeError: the child failed; it has printed why.
+            ConfigError: the child failed; it has printed why.
         """
-        output, _ = self._child.communicate()
-        if self._child.returncode:
-            raise RuntimeError("could not make a self-signed certificate")
-        certificate, key = output.split(b"\0")
-        return Pair(certificate, key)
+        if self._pair is None:
+            output, _ = self._child.communicate()
+            if self._child.returncode:
+                raise ConfigError("could not make a self-signed certificate", "give --tls-cert-file")
+            self._pair = Pair(*output.split(b"\0"))
+        return self._pair
 
 
 def generate() -> Pair:

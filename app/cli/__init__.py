@@ -1,0 +1,1 @@
+"""The command line: one file a command, and nothing that another layer could do."""

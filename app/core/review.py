@@ -1,0 +1,253 @@
+"""The pure walk: a request, a snapshot and facts in, a decision out.
+
+Order and short cuts are those of Pod Security Admission: exemptions come before look-ups, look-ups before decoding.
+"""
+
+from __future__ import annotations
+
+from enum import Flag, auto
+from typing import Final
+
+from app.core import message
+from app.core.decision import Decision, Refusal
+from app.core.evaluate import CLEAN, Verdict, evaluate
+from app.core.facts import Facts, PodList, Unknown
+from app.core.plan import Labelled, Modes, Snapshot, labelled
+from app.core.pod import Pod
+from app.core.target import (
+    CONTROLLERS,
+    IGNORED_SUBRESOURCES,
+    Controller,
+    is_significant_update,
+    namespace_labels,
+    pod_object,
+    template_of,
+    view,
+)
+from app.core.version import Level, LevelVersion
+from app.core.wire import AdmissionRequest, AdmissionReview
+from app.errors import MalformedReview
+
+API_VERSION: Final = "admission.k8s.io/v1"
+
+
+class Need(Flag):
+    """Facts that a request cannot be judged without."""
+
+    NOTHING = 0
+    NAMESPACE = auto()
+    """Labels of the request's namespace."""
+    PODS = auto()
+    """The existing pods of the namespace under review."""
+
+
+def request_of(review: AdmissionReview) -> AdmissionRequest:
+    """Give the request of a review. Raises MalformedReview: another version or kind, no request, no uid."""
+    if review.api_version != API_VERSION or review.kind != "AdmissionReview":
+        found = f"{review.kind or 'no kind'} of {review.api_version or 'no apiVersion'}"
+        msg = f"expected AdmissionReview of {API_VERSION}, not {found[:120]}"
+        raise MalformedReview(msg)
+    if review.request is None:
+        msg = "the AdmissionReview has no request"
+        raise MalformedReview(msg)
+    if not review.request.uid:
+        msg = "the request has no uid"
+        raise MalformedReview(msg)
+    return review.request
+
+
+def needs(request: AdmissionRequest, snapshot: Snapshot) -> Need:
+    """Say which facts to gather before `judge`. Never raises: what is malformed needs nothing and is refused there."""
+    if request.operation not in ("CREATE", "UPDATE"):
+        return Need.NOTHING
+    resource = _resource(request)
+    if resource == _NAMESPACES:
+        return Need.PODS if _raises_level(request, snapshot) else Need.NOTHING
+    subresource = request.request_sub_resource or ""
+    ignored = subresource in IGNORED_SUBRESOURCES if resource == _PODS else bool(subresource)
+    if ignored or (resource != _PODS and resource not in CONTROLLERS) or _exemption(request, snapshot):
+        return Need.NOTHING
+    return Need.NAMESPACE
+
+
+def judge(request: AdmissionRequest, snapshot: Snapshot, facts: Facts) -> Decision:  # noqa: PLR0911 - one for each short cut
+    """Decide. Never raises for any request that `request_of` let pass; what cannot be judged is refused."""
+    if request.operation not in ("CREATE", "UPDATE"):
+        if request.operation in ("DELETE", "CONNECT"):
+            return Decision(request=request, allowed=True)
+        return _refuse(request, 400, "BadRequest", f"cannot judge the operation {message.quoted(request.operation)}")
+    resource = _resource(request)
+    try:
+        if resource == _PODS:
+            return _judge_pod(request, snapshot, facts)
+        if resource == _NAMESPACES:
+            return _judge_namespace(request, snapshot, facts)
+        controller = CONTROLLERS.get(resource)
+        if controller is not None:
+            return _judge_controller(request, controller, snapshot, facts)
+    except MalformedReview as error:
+        return _refuse(request, 400, "BadRequest", f"cannot judge this request: {error.summary}")
+    what = message.quoted(".".join(part for part in (resource[1], resource[0]) if part))
+    return _refuse(
+        request,
+        400,
+        "BadRequest",
+        f"cannot judge {what}: only pods, the built-in controllers of pods and namespaces; narrow the webhook's rules",
+    )
+
+
+_PODS: Final = ("", "pods")
+_NAMESPACES: Final = ("", "namespaces")
+
+
+def _resource(request: AdmissionRequest) -> tuple[str, str]:
+    resource = request.resource
+    return ("", "") if resource is None else (resource.group or "", resource.resource or "")
+
+
+def _exemption(request: AdmissionRequest, snapshot: Snapshot) -> str:
+    if request.namespace in snapshot.exempt_namespaces:
+        return "namespace"
+    user = request.user_info
+    if user is not None and user.username in snapshot.exempt_usernames:
+        return "user"
+    return ""
+
+
+def _refuse(request: AdmissionRequest, code: int, reason: str, text: str) -> Decision:
+    return Decision(request=request, allowed=False, refusal=Refusal(code, reason, text), error=text)
+
+
+def _judge_pod(request: AdmissionRequest, snapshot: Snapshot, facts: Facts) -> Decision:
+    if (request.request_sub_resource or "") in IGNORED_SUBRESOURCES:
+        return Decision(request=request, allowed=True)
+    exemption = _exemption(request, snapshot)
+    if exemption:
+        return Decision(request=request, allowed=True, exemption=exemption)
+    if isinstance(facts.labels, Unknown):
+        return _refuse(request, 500, "InternalError", f"cannot judge this pod: {facts.labels.cause}")
+    policy = labelled(facts.labels, snapshot.defaults)
+    if policy.modes.judge_nothing and not policy.errors:
+        return Decision(request=request, allowed=True, modes=Modes(), enforced=True)
+    pod = pod_object(request.object, "object")
+    if request.operation == "UPDATE" and not is_significant_update(pod, pod_object(request.old_object, "oldObject")):
+        return Decision(request=request, allowed=True)
+    return _apply(request, view(pod), policy, snapshot, enforced=True)
+
+
+def _judge_controller(request: AdmissionRequest, controller: Controller, snapshot: Snapshot, facts: Facts) -> Decision:
+    if request.request_sub_resource:
+        return Decision(request=request, allowed=True)
+    exemption = _exemption(request, snapshot)
+    if exemption:
+        return Decision(request=request, allowed=True, exemption=exemption)
+    if isinstance(facts.labels, Unknown):
+        if snapshot.enforce_controllers:
+            return _refuse(request, 500, "InternalError", f"cannot judge this object: {facts.labels.cause}")
+        # Controllers are only warned about; their pods meet the enforce mode when they are created.
+        return Decision(request=request, allowed=True, error=facts.labels.cause)
+    policy = labelled(facts.labels, snapshot.defaults)
+    modes = policy.modes
+    heeded = modes if snapshot.enforce_controllers else (modes.audit, modes.warn)
+    if not policy.errors and all(mode.level is Level.PRIVILEGED for mode in heeded):
+        return Decision(request=request, allowed=True)
+    pod = template_of(request, controller)
+    if pod is None:
+        return Decision(request=request, allowed=True)
+    return _apply(request, pod, policy, snapshot, enforced=snapshot.enforce_controllers)
+
+
+def _apply(request: AdmissionRequest, pod: Pod, policy: Labelled, snapshot: Snapshot, *, enforced: bool) -> Decision:
+    if pod.spec.runtime_class_name in snapshot.exempt_runtime_classes:
+        return Decision(request=request, allowed=True, exemption="runtimeClass")
+    modes = policy.modes
+    verdicts: dict[LevelVersion, Verdict] = {}
+    for mode in modes if enforced else modes[1:]:
+        if mode not in verdicts:
+            verdicts[mode] = evaluate(snapshot.rules_of(mode), pod)
+    enforce = verdicts[modes.enforce] if enforced else CLEAN
+    return Decision(
+        request=request,
+        allowed=enforce.clean,
+        modes=modes,
+        enforced=enforced,
+        enforce=enforce,
+        audit=verdicts[modes.audit],
+        # A denial carries no warnings: the user reads one list, not two.
+        warn=verdicts[modes.warn] if enforce.clean else CLEAN,
+        prefix=pod.prefix,
+        label_errors=policy.errors,
+        error=message.label_errors(policy.errors) if policy.errors else "",
+    )
+
+
+def _raises_level(request: AdmissionRequest, snapshot: Snapshot) -> bool:
+    """Whether an update of a namespace enforces more than before, so that its existing pods deserve a look."""
+    if request.operation != "UPDATE" or request.request_sub_resource or request.namespace in snapshot.exempt_namespaces:
+        return False
+    try:
+        new = labelled(namespace_labels(request.object, "object"), snapshot.defaults)
+        old = labelled(namespace_labels(request.old_object, "oldObject"), snapshot.defaults)
+    except MalformedReview:
+        return False
+    return not _new_errors(new, old) and _is_stricter(new.modes.enforce, old.modes.enforce)
+
+
+def _new_errors(new: Labelled, old: Labelled) -> bool:
+    return bool(new.errors) and new.errors != old.errors
+
+
+def _is_stricter(new: LevelVersion, old: LevelVersion) -> bool:
+    if new == old or new.level is Level.PRIVILEGED:
+        return False
+    return new.version != old.version or new.level.rank > old.level.rank
+
+
+def _judge_namespace(request: AdmissionRequest, snapshot: Snapshot, facts: Facts) -> Decision:  # noqa: PLR0911 - as above
+    if request.request_sub_resource:
+        return Decision(request=request, allowed=True)
+    labels = namespace_labels(request.object, "object")
+    new = labelled(labels, snapshot.defaults)
+    exempt = request.namespace in snapshot.exempt_namespaces and bool(request.namespace)
+    ignored = message.ignored_labels(request, new.modes, snapshot.defaults, labels) if exempt else ()
+    if request.operation == "CREATE":
+        if new.errors:
+            return Decision(request=request, allowed=False, label_errors=new.errors)
+        return Decision(request=request, allowed=True, warnings=ignored)
+    old = labelled(namespace_labels(request.old_object, "oldObject"), snapshot.defaults)
+    if _new_errors(new, old):
+        return Decision(request=request, allowed=False, label_errors=new.errors)
+    if not _is_stricter(new.modes.enforce, old.modes.enforce):
+        return Decision(request=request, allowed=True)
+    if exempt:
+        return Decision(request=request, allowed=True, warnings=ignored)
+    return Decision(
+        request=request, allowed=True, warnings=_existing_pods(request, new.modes.enforce, snapshot, facts.pods)
+    )
+
+
+def _existing_pods(
+    request: AdmissionRequest, enforce: LevelVersion, snapshot: Snapshot, pods: PodList | Unknown | None
+) -> tuple[str, ...]:
+    """Warn about pods that the new level would refuse."""
+    if pods is None:
+        return ()
+    if isinstance(pods, Unknown):
+        return (message.one_line(f"existing pods were not checked against the new enforce level: {pods.cause}"),)
+    rules = snapshot.rules_of(enforce)
+    by_checks: dict[str, list[str]] = {}
+    unread = 0
+    for raw in pods.pods:
+        try:
+            pod = pod_object(raw, "pod")
+        except MalformedReview:
+            unread += 1
+            continue
+        if pod.spec is not None and pod.spec.runtime_class_name in snapshot.exempt_runtime_classes:
+            continue
+        verdict = evaluate(rules, view(pod))
+        if not verdict.clean:
+            broken = {*(f.check for f in verdict.findings), *(f.check for f in verdict.faults)}
+            name = (pod.metadata and pod.metadata.name) or ""
+            by_checks.setdefault(", ".join(sorted(broken)), []).append(name)
+    return message.existing_pods(request, enforce, by_checks, checked=len(pods.pods) - unread, total=pods.total)

@@ -1,7 +1,8 @@
 """Writes what derives from the checks: `python -m tools.generate [--check] [--docs DIRECTORY]`.
 
-Today that is docs/checks: one page a check and an index. The output depends on the catalogue alone, so that running it
-twice changes nothing; `--check` writes nothing and fails, naming the files, if a run would change any.
+That is docs/checks (one page a check and an index) and the derived parts of README.md. The output depends on the code
+alone, so that running it twice changes nothing; `--check` writes nothing and fails, naming the files, if a run would
+change any.
 """
 
 import argparse
@@ -17,9 +18,11 @@ import yaml
 from app.catalog import catalog, pod_of_example
 from app.core.check import Check, Example
 from app.core.version import Level
+from tools import readme
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 DOCS = PROJECT / "docs/checks"
+README = PROJECT / "README.md"
 MARK = "<!-- Made by `make generate` from policies/; change it there. -->"
 LEVELS = (Level.BASELINE, Level.RESTRICTED)
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
@@ -156,16 +159,19 @@ def main() -> None:
     """Write the files, or compare them."""
     parser = argparse.ArgumentParser(prog="python -m tools.generate", description=inspect.getdoc(sys.modules[__name__]))
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something would change")
-    parser.add_argument("--docs", type=pathlib.Path, default=DOCS, help="where the pages go (default: docs/checks)")
-    arguments = parser.parse_args()
+    only_check = parser.parse_args().check
     wanted = render(catalog().checks)
-    if arguments.check:
-        if old := stale(wanted, arguments.docs):
+    present = README.read_text(encoding="utf-8")
+    text = readme.filled(present)
+    old = stale(wanted, DOCS) + ([README.name] if text != present else [])
+    if only_check:
+        if old:
             raise SystemExit(f"out of date, run `make generate`: {', '.join(old)}")
-        print(f"{len(wanted)} generated files are up to date")
-    else:
-        changed = write(wanted, arguments.docs)
-        print(f"{len(changed)} of {len(wanted)} generated files changed")
+        print(f"{len(wanted) + 1} generated files are up to date")
+        return
+    write(wanted, DOCS)
+    README.write_text(text, encoding="utf-8")
+    print(f"{len(old)} of {len(wanted) + 1} generated files changed")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 PROJECT = pathlib.Path(__file__).parents[2]
-COPIED = ("app", "policies", "tools", "docs/checks", "pyproject.toml")
+COPIED = ("app", "policies", "tools", "docs/checks", "README.md", "pyproject.toml")
 
 # Asks the whole pure walk, as the server does, with the restricted level for everybody.
 ASK = """

@@ -61,7 +61,35 @@ def authority() -> Authority:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[AnyCluster]:
+def apiserver_identity() -> Authority:
+    """Who vouches for the certificate that our own apiserver shows to webhooks."""
+    return Authority("Pratique test client CA")
+
+
+@pytest.fixture(scope="session")
+def apiserver_flags(apiserver_identity: Authority, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Flags that make the apiserver show a client certificate to every webhook."""
+    folder = tmp_path_factory.mktemp("apiserver")
+    certificate, key = apiserver_identity.issue(common_name="kube-apiserver", client=True).write(folder, "client")
+    user = {"client-certificate": str(certificate), "client-key": str(key)}
+    kubeconfig = folder / "webhooks.kubeconfig"
+    kubeconfig.write_text(
+        yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "users": [{"name": "*", "user": user}]})
+    )
+    group = "apiserver.config.k8s.io/v1"
+    plugin = {"apiVersion": group, "kind": "WebhookAdmissionConfiguration", "kubeConfigFile": str(kubeconfig)}
+    admission = {
+        "apiVersion": group,
+        "kind": "AdmissionConfiguration",
+        "plugins": [{"name": "ValidatingAdmissionWebhook", "configuration": plugin}],
+    }
+    file = folder / "admission.yaml"
+    file.write_text(yaml.safe_dump(admission))
+    return [f"--admission-control-config-file={file}"]
+
+
+@pytest.fixture(scope="session")
+def cluster(apiserver_flags: list[str]) -> Iterator[AnyCluster]:
     """A control plane of our own, or the one of $KUBECONFIG."""
     if given := os.environ.get("KUBECONFIG"):
         try:
@@ -71,7 +99,7 @@ def cluster() -> Iterator[AnyCluster]:
         except UnusableError as error:
             pytest.skip(f"the cluster of {given} cannot be used: {error}")
     else:
-        with Cluster("e2e") as own:
+        with Cluster("e2e", flags=apiserver_flags) as own:
             _prepare(own)
             yield own
 

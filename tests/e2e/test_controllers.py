@@ -10,7 +10,6 @@ from tests.e2e import objects, webhook
 from tests.e2e.conftest import NamespaceFactory
 from tests.e2e.objects import CONTROLLERS, text
 from tests.e2e.webhook import NAME, AnyCluster, Webhook
-from tests.kube.certs import Authority
 from tests.kube.cluster import DEVELOPER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("webhook")]
@@ -25,7 +24,6 @@ def warned(namespaces: NamespaceFactory) -> str:
 @pytest.fixture(scope="module")
 def refused(
     cluster: AnyCluster,
-    authority: Authority,
     namespaces: NamespaceFactory,
     start_webhook: Callable[..., Webhook],
 ) -> Iterator[str]:
@@ -33,7 +31,7 @@ def refused(
     space = namespaces("controllers-enforced", enforce="baseline", labels={webhook.OTHER_WEBHOOK: "enforce"})
     with start_webhook("webhook-enforce", "--controllers=enforce") as server:
         server.wait_ready()
-        configured = webhook.configuration("pratique-enforce", server.url, authority.pem, selector=webhook.only(space))
+        configured = server.configuration("pratique-enforce", space)
         with webhook.registered(cluster, configured):
             webhook.wait_denying(cluster, space)
             yield space

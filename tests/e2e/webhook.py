@@ -89,6 +89,11 @@ class Webhook(Process):
         """Wait until the server calls itself ready."""
         self.wait_until(self.ready, "ready", 30.0)
 
+    def configuration(self, called: str, namespace: str, **overrides: Any) -> dict[str, Any]:
+        """A registration of this server for one namespace."""
+        trusted = overrides.pop("trusted", self.authority.pem)
+        return configuration(called, overrides.pop("url", self.url), trusted, selector=only(namespace), **overrides)
+
     def served_certificate(self) -> bytes:
         """The certificate that a new connection gets, as DER."""
         context = ssl.create_default_context(cadata=self.authority.pem.decode())

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from app.core.envelope import AdmissionRequest
 from app.core.evaluate import CLEAN, Verdict
 from app.core.plan import LabelError, Modes
-from app.core.wire import AdmissionRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.core.wire import AdmissionReview
+from app.core.envelope import AdmissionReview
 from app.errors import MalformedReview
 
 T = TypeVar("T")

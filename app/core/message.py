@@ -11,11 +11,11 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from app.core.envelope import AdmissionRequest
 from app.core.evaluate import Fault, Verdict
 from app.core.finding import Finding
 from app.core.plan import LABELS, LabelError, Modes
 from app.core.version import Level, LevelVersion
-from app.core.wire import AdmissionRequest
 
 MAX_WARNINGS: Final = 15
 """Per response, the last one counting the rest."""

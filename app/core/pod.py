@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from app.core.wire import Container, ObjectMeta, PodSecurityContext, PodSpec, SecurityContext, Volume
+from app.core.objects import ObjectMeta
+from app.core.wire import Container, PodSecurityContext, PodSpec, SecurityContext, Volume
 
 _NO_METADATA: Final = ObjectMeta()
 _NO_SPEC: Final = PodSpec()

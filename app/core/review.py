@@ -10,6 +10,7 @@ from typing import Final
 
 from app.core import message
 from app.core.decision import Decision, Refusal
+from app.core.envelope import AdmissionRequest, AdmissionReview
 from app.core.evaluate import CLEAN, Verdict, evaluate
 from app.core.facts import Facts, PodList, Unknown
 from app.core.plan import Labelled, Modes, Snapshot, labelled
@@ -25,7 +26,6 @@ from app.core.target import (
     view,
 )
 from app.core.version import Level, LevelVersion
-from app.core.wire import AdmissionRequest, AdmissionReview
 from app.errors import MalformedReview
 
 API_VERSION: Final = "admission.k8s.io/v1"
@@ -63,14 +63,13 @@ def needs(request: AdmissionRequest, snapshot: Snapshot) -> Need:
     resource = _resource(request)
     if resource == _NAMESPACES:
         return Need.PODS if _raises_level(request, snapshot) else Need.NOTHING
-    subresource = request.request_sub_resource or ""
-    ignored = subresource in IGNORED_SUBRESOURCES if resource == _PODS else bool(subresource)
-    if ignored or (resource != _PODS and resource not in CONTROLLERS) or _exemption(request, snapshot):
+    controller = CONTROLLERS.get(resource)
+    if (controller is None and resource != _PODS) or _is_ignored(request, controller) or _exemption(request, snapshot):
         return Need.NOTHING
     return Need.NAMESPACE
 
 
-def judge(request: AdmissionRequest, snapshot: Snapshot, facts: Facts) -> Decision:  # noqa: PLR0911 - one for each short cut
+def judge(request: AdmissionRequest, snapshot: Snapshot, facts: Facts) -> Decision:
     """Decide. Never raises for any request that `request_of` let pass; what cannot be judged is refused."""
     if request.operation not in ("CREATE", "UPDATE"):
         if request.operation in ("DELETE", "CONNECT"):
@@ -78,13 +77,11 @@ def judge(request: AdmissionRequest, snapshot: Snapshot, facts: Facts) -> Decisi
         return _refuse(request, 400, "BadRequest", f"cannot judge the operation {message.quoted(request.operation)}")
     resource = _resource(request)
     try:
-        if resource == _PODS:
-            return _judge_pod(request, snapshot, facts)
         if resource == _NAMESPACES:
             return _judge_namespace(request, snapshot, facts)
         controller = CONTROLLERS.get(resource)
-        if controller is not None:
-            return _judge_controller(request, controller, snapshot, facts)
+        if controller is not None or resource == _PODS:
+            return _judge_workload(request, controller, snapshot, facts)
     except MalformedReview as error:
         return _refuse(request, 400, "BadRequest", f"cannot judge this request: {error.summary}")
     what = message.quoted(".".join(part for part in (resource[1], resource[0]) if part))
@@ -105,6 +102,12 @@ def _resource(request: AdmissionRequest) -> tuple[str, str]:
     return ("", "") if resource is None else (resource.group or "", resource.resource or "")
 
 
+def _is_ignored(request: AdmissionRequest, controller: Controller | None) -> bool:
+    """Whether the subresource cannot change a pod: some of pods', all of controllers'."""
+    subresource = request.request_sub_resource or ""
+    return subresource in IGNORED_SUBRESOURCES if controller is None else subresource != ""
+
+
 def _exemption(request: AdmissionRequest, snapshot: Snapshot) -> str:
     if request.namespace in snapshot.exempt_namespaces:
         return "namespace"
@@ -118,43 +121,35 @@ def _refuse(request: AdmissionRequest, code: int, reason: str, text: str) -> Dec
     return Decision(request=request, allowed=False, refusal=Refusal(code, reason, text), error=text)
 
 
-def _judge_pod(request: AdmissionRequest, snapshot: Snapshot, facts: Facts) -> Decision:
-    if (request.request_sub_resource or "") in IGNORED_SUBRESOURCES:
+def _judge_workload(  # noqa: PLR0911 - one for each short cut
+    request: AdmissionRequest, controller: Controller | None, snapshot: Snapshot, facts: Facts
+) -> Decision:
+    """Judge a pod, or the template of a controller; a controller's pods meet the enforce mode themselves, later."""
+    if _is_ignored(request, controller):
         return Decision(request=request, allowed=True)
     exemption = _exemption(request, snapshot)
     if exemption:
         return Decision(request=request, allowed=True, exemption=exemption)
+    enforced = controller is None or snapshot.enforce_controllers
     if isinstance(facts.labels, Unknown):
-        return _refuse(request, 500, "InternalError", f"cannot judge this pod: {facts.labels.cause}")
-    policy = labelled(facts.labels, snapshot.defaults)
-    if policy.modes.judge_nothing and not policy.errors:
-        return Decision(request=request, allowed=True, modes=Modes(), enforced=True)
-    pod = pod_object(request.object, "object")
-    if request.operation == "UPDATE" and not is_significant_update(pod, pod_object(request.old_object, "oldObject")):
-        return Decision(request=request, allowed=True)
-    return _apply(request, view(pod), policy, snapshot, enforced=True)
-
-
-def _judge_controller(request: AdmissionRequest, controller: Controller, snapshot: Snapshot, facts: Facts) -> Decision:
-    if request.request_sub_resource:
-        return Decision(request=request, allowed=True)
-    exemption = _exemption(request, snapshot)
-    if exemption:
-        return Decision(request=request, allowed=True, exemption=exemption)
-    if isinstance(facts.labels, Unknown):
-        if snapshot.enforce_controllers:
-            return _refuse(request, 500, "InternalError", f"cannot judge this object: {facts.labels.cause}")
-        # Controllers are only warned about; their pods meet the enforce mode when they are created.
+        if enforced:
+            return _refuse(request, 500, "InternalError", f"cannot judge this request: {facts.labels.cause}")
         return Decision(request=request, allowed=True, error=facts.labels.cause)
     policy = labelled(facts.labels, snapshot.defaults)
-    modes = policy.modes
-    heeded = modes if snapshot.enforce_controllers else (modes.audit, modes.warn)
-    if not policy.errors and all(mode.level is Level.PRIVILEGED for mode in heeded):
-        return Decision(request=request, allowed=True)
-    pod = template_of(request, controller)
+    if not policy.errors and all(mode.level is Level.PRIVILEGED for mode in policy.modes[not enforced :]):
+        return Decision(request=request, allowed=True, modes=Modes(), enforced=enforced)
+    pod = _changed_pod(request) if controller is None else template_of(request, controller)
     if pod is None:
         return Decision(request=request, allowed=True)
-    return _apply(request, pod, policy, snapshot, enforced=snapshot.enforce_controllers)
+    return _apply(request, pod, policy, snapshot, enforced=enforced)
+
+
+def _changed_pod(request: AdmissionRequest) -> Pod | None:
+    """Decode the pod; None where an update changes nothing that matters."""
+    pod = pod_object(request.object, "object")
+    if request.operation == "UPDATE" and not is_significant_update(pod, pod_object(request.old_object, "oldObject")):
+        return None
+    return view(pod)
 
 
 def _apply(request: AdmissionRequest, pod: Pod, policy: Labelled, snapshot: Snapshot, *, enforced: bool) -> Decision:

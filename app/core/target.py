@@ -9,19 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from app.core.decode import decode
+from app.core.envelope import AdmissionRequest
+from app.core.objects import CronJob, Namespace, ObjectMeta, PodObject, PodTemplate, PodTemplateSpec, Workload
 from app.core.pod import Pod
-from app.core.wire import (
-    AdmissionRequest,
-    Container,
-    CronJob,
-    Namespace,
-    ObjectMeta,
-    PodObject,
-    PodSpec,
-    PodTemplate,
-    PodTemplateSpec,
-    Workload,
-)
+from app.core.wire import Container, PodSpec
 from app.errors import MalformedReview
 
 IGNORED_SUBRESOURCES: Final = frozenset(
@@ -69,11 +60,6 @@ CONTROLLERS: Final[dict[tuple[str, str], Controller]] = {
     ),
 }
 """API group and resource of every built-in kind with a pod template."""
-
-
-def pod_of(request: AdmissionRequest) -> Pod:
-    """Decode the pod of a request on pods. Raises MalformedReview."""
-    return view(pod_object(request.object, "object"))
 
 
 def view(pod: PodObject) -> Pod:

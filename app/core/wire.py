@@ -1,4 +1,4 @@
-"""The Kubernetes objects of a review, as msgspec structs that decode in C.
+"""The spec of a pod, as msgspec structs that decode in C.
 
 Every field that the API has is declared, though most stay undecoded (`Raw`): the checks read only a few, but an object
 whose re-encoding is as long as what was sent has lost nothing, so that a repeated key or an unknown field is noticed
@@ -13,7 +13,8 @@ from typing import Annotated
 
 from msgspec import Meta, Raw, Struct, field
 
-_NIL = Raw()
+NIL = Raw()
+"""An undecoded field that is absent."""
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -90,7 +91,7 @@ class PodSecurityContext(Wire):
     se_linux_change_policy: str | None = None
     se_linux_options: SELinuxOptions | None = None
     seccomp_profile: Profile | None = None
-    supplemental_groups: Raw = _NIL
+    supplemental_groups: Raw = NIL
     supplemental_groups_policy: str | None = None
     sysctls: list[Sysctl] | None = None
     windows_options: WindowsOptions | None = None
@@ -110,42 +111,42 @@ class HTTPGetAction(Wire):
     """core/v1 HTTPGetAction."""
 
     path: str | None = None
-    port: Raw = _NIL
+    port: Raw = NIL
     host: str | None = None
     scheme: str | None = None
-    http_headers: Raw = _NIL
+    http_headers: Raw = NIL
     protocol: str | None = None
 
 
 class TCPSocketAction(Wire):
     """core/v1 TCPSocketAction."""
 
-    port: Raw = _NIL
+    port: Raw = NIL
     host: str | None = None
 
 
 class Probe(Wire):
     """core/v1 Probe."""
 
-    exec: Raw = _NIL
+    exec: Raw = NIL
     http_get: HTTPGetAction | None = None
     tcp_socket: TCPSocketAction | None = None
-    grpc: Raw = _NIL
-    initial_delay_seconds: Raw = _NIL
-    timeout_seconds: Raw = _NIL
-    period_seconds: Raw = _NIL
-    success_threshold: Raw = _NIL
-    failure_threshold: Raw = _NIL
-    termination_grace_period_seconds: Raw = _NIL
+    grpc: Raw = NIL
+    initial_delay_seconds: Raw = NIL
+    timeout_seconds: Raw = NIL
+    period_seconds: Raw = NIL
+    success_threshold: Raw = NIL
+    failure_threshold: Raw = NIL
+    termination_grace_period_seconds: Raw = NIL
 
 
 class LifecycleHandler(Wire):
     """core/v1 LifecycleHandler."""
 
-    exec: Raw = _NIL
+    exec: Raw = NIL
     http_get: HTTPGetAction | None = None
     tcp_socket: TCPSocketAction | None = None
-    sleep: Raw = _NIL
+    sleep: Raw = NIL
 
 
 class Lifecycle(Wire):
@@ -161,18 +162,18 @@ class Container(Wire):
 
     name: str | None = None
     image: str | None = None
-    command: Raw = _NIL
-    args: Raw = _NIL
+    command: Raw = NIL
+    args: Raw = NIL
     working_dir: str | None = None
     ports: list[ContainerPort] | None = None
-    env_from: Raw = _NIL
-    env: Raw = _NIL
-    resources: Raw = _NIL
-    resize_policy: Raw = _NIL
+    env_from: Raw = NIL
+    env: Raw = NIL
+    resources: Raw = NIL
+    resize_policy: Raw = NIL
     restart_policy: str | None = None
-    restart_policy_rules: Raw = _NIL
-    volume_mounts: Raw = _NIL
-    volume_devices: Raw = _NIL
+    restart_policy_rules: Raw = NIL
+    volume_mounts: Raw = NIL
+    volume_devices: Raw = NIL
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
     startup_probe: Probe | None = None
@@ -191,36 +192,36 @@ class Volume(Wire):
     """core/v1 Volume: a name and one source. A source of a newer API shows as none of these."""
 
     name: str | None = None
-    host_path: Raw = _NIL
-    empty_dir: Raw = _NIL
-    gce_persistent_disk: Raw = _NIL
-    aws_elastic_block_store: Raw = _NIL
-    git_repo: Raw = _NIL
-    secret: Raw = _NIL
-    nfs: Raw = _NIL
-    iscsi: Raw = _NIL
-    glusterfs: Raw = _NIL
-    persistent_volume_claim: Raw = _NIL
-    rbd: Raw = _NIL
-    flex_volume: Raw = _NIL
-    cinder: Raw = _NIL
-    cephfs: Raw = _NIL
-    flocker: Raw = _NIL
-    downward_api: Raw = field(default=_NIL, name="downwardAPI")
-    fc: Raw = _NIL
-    azure_file: Raw = _NIL
-    config_map: Raw = _NIL
-    vsphere_volume: Raw = _NIL
-    quobyte: Raw = _NIL
-    azure_disk: Raw = _NIL
-    photon_persistent_disk: Raw = _NIL
-    projected: Raw = _NIL
-    portworx_volume: Raw = _NIL
-    scale_io: Raw = field(default=_NIL, name="scaleIO")
-    storageos: Raw = _NIL
-    csi: Raw = _NIL
-    ephemeral: Raw = _NIL
-    image: Raw = _NIL
+    host_path: Raw = NIL
+    empty_dir: Raw = NIL
+    gce_persistent_disk: Raw = NIL
+    aws_elastic_block_store: Raw = NIL
+    git_repo: Raw = NIL
+    secret: Raw = NIL
+    nfs: Raw = NIL
+    iscsi: Raw = NIL
+    glusterfs: Raw = NIL
+    persistent_volume_claim: Raw = NIL
+    rbd: Raw = NIL
+    flex_volume: Raw = NIL
+    cinder: Raw = NIL
+    cephfs: Raw = NIL
+    flocker: Raw = NIL
+    downward_api: Raw = field(default=NIL, name="downwardAPI")
+    fc: Raw = NIL
+    azure_file: Raw = NIL
+    config_map: Raw = NIL
+    vsphere_volume: Raw = NIL
+    quobyte: Raw = NIL
+    azure_disk: Raw = NIL
+    photon_persistent_disk: Raw = NIL
+    projected: Raw = NIL
+    portworx_volume: Raw = NIL
+    scale_io: Raw = field(default=NIL, name="scaleIO")
+    storageos: Raw = NIL
+    csi: Raw = NIL
+    ephemeral: Raw = NIL
+    image: Raw = NIL
 
 
 class PodOS(Wire):
@@ -237,10 +238,10 @@ class PodSpec(Wire):
     containers: list[Container] | None = None
     ephemeral_containers: list[Container] | None = None
     restart_policy: str | None = None
-    termination_grace_period_seconds: Raw = _NIL
-    active_deadline_seconds: Raw = _NIL
+    termination_grace_period_seconds: Raw = NIL
+    active_deadline_seconds: Raw = NIL
     dns_policy: str | None = None
-    node_selector: Raw = _NIL
+    node_selector: Raw = NIL
     service_account_name: str | None = None
     service_account: str | None = None
     automount_service_account_token: bool | None = None
@@ -250,216 +251,31 @@ class PodSpec(Wire):
     host_ipc: bool | None = field(default=None, name="hostIPC")
     share_process_namespace: bool | None = None
     security_context: PodSecurityContext | None = None
-    image_pull_secrets: Raw = _NIL
+    image_pull_secrets: Raw = NIL
     hostname: str | None = None
     subdomain: str | None = None
-    affinity: Raw = _NIL
+    affinity: Raw = NIL
     scheduler_name: str | None = None
-    tolerations: Raw = _NIL
-    host_aliases: Raw = _NIL
+    tolerations: Raw = NIL
+    host_aliases: Raw = NIL
     priority_class_name: str | None = None
-    priority: Raw = _NIL
-    dns_config: Raw = _NIL
-    readiness_gates: Raw = _NIL
+    priority: Raw = NIL
+    dns_config: Raw = NIL
+    readiness_gates: Raw = NIL
     runtime_class_name: str | None = None
     enable_service_links: bool | None = None
     preemption_policy: str | None = None
-    overhead: Raw = _NIL
-    topology_spread_constraints: Raw = _NIL
+    overhead: Raw = NIL
+    topology_spread_constraints: Raw = NIL
     set_hostname_as_fqdn: bool | None = field(default=None, name="setHostnameAsFQDN")
     os: PodOS | None = None
     host_users: bool | None = None
-    scheduling_gates: Raw = _NIL
-    resource_claims: Raw = _NIL
-    resources: Raw = _NIL
+    scheduling_gates: Raw = NIL
+    resource_claims: Raw = NIL
+    resources: Raw = NIL
     hostname_override: str | None = None
-    scheduling_group: Raw = _NIL
-    eviction_responders: Raw = _NIL
-
-
-class OwnerReference(Wire):
-    """meta/v1 OwnerReference."""
-
-    api_version: str | None = None
-    kind: str | None = None
-    name: str | None = None
-    uid: str | None = None
-    controller: bool | None = None
-    block_owner_deletion: bool | None = None
-
-
-class ObjectMeta(Wire):
-    """meta/v1 ObjectMeta."""
-
-    name: str | None = None
-    generate_name: str | None = None
-    namespace: str | None = None
-    self_link: Raw = _NIL
-    uid: Raw = _NIL
-    resource_version: Raw = _NIL
-    generation: Raw = _NIL
-    creation_timestamp: Raw = _NIL
-    deletion_timestamp: Raw = _NIL
-    deletion_grace_period_seconds: Raw = _NIL
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
-    owner_references: list[OwnerReference] | None = None
-    finalizers: Raw = _NIL
-    managed_fields: Raw = _NIL
-
-
-class PodTemplateSpec(Wire):
-    """core/v1 PodTemplateSpec."""
-
-    metadata: ObjectMeta | None = None
-    spec: PodSpec | None = None
-
-
-class Object(Wire):
-    """What every object has."""
-
-    api_version: str | None = None
-    kind: str | None = None
-    metadata: ObjectMeta | None = None
-    status: Raw = _NIL
-
-
-class PodObject(Object):
-    """core/v1 Pod."""
-
-    spec: PodSpec | None = None
-
-
-class PodTemplate(Object):
-    """core/v1 PodTemplate."""
-
-    template: PodTemplateSpec | None = None
-
-
-class WorkloadSpec(Wire):
-    """The specs of ReplicationController, ReplicaSet, Deployment, StatefulSet, DaemonSet and Job together."""
-
-    template: PodTemplateSpec | None = None
-    selector: Raw = _NIL
-    replicas: Raw = _NIL
-    min_ready_seconds: Raw = _NIL
-    paused: Raw = _NIL
-    progress_deadline_seconds: Raw = _NIL
-    revision_history_limit: Raw = _NIL
-    strategy: Raw = _NIL
-    update_strategy: Raw = _NIL
-    ordinals: Raw = _NIL
-    persistent_volume_claim_retention_policy: Raw = _NIL
-    pod_management_policy: Raw = _NIL
-    service_name: Raw = _NIL
-    volume_claim_templates: Raw = _NIL
-    active_deadline_seconds: Raw = _NIL
-    backoff_limit: Raw = _NIL
-    backoff_limit_per_index: Raw = _NIL
-    completion_mode: Raw = _NIL
-    completions: Raw = _NIL
-    managed_by: Raw = _NIL
-    manual_selector: Raw = _NIL
-    max_failed_indexes: Raw = _NIL
-    parallelism: Raw = _NIL
-    pod_failure_policy: Raw = _NIL
-    pod_replacement_policy: Raw = _NIL
-    scheduling: Raw = _NIL
-    success_policy: Raw = _NIL
-    suspend: Raw = _NIL
-    ttl_seconds_after_finished: Raw = _NIL
-
-
-class Workload(Object):
-    """An object that makes pods from `spec.template`."""
-
-    spec: WorkloadSpec | None = None
-
-
-class JobTemplateSpec(Wire):
-    """batch/v1 JobTemplateSpec."""
-
-    metadata: ObjectMeta | None = None
-    spec: WorkloadSpec | None = None
-
-
-class CronJobSpec(Wire):
-    """batch/v1 CronJobSpec."""
-
-    schedule: Raw = _NIL
-    time_zone: Raw = _NIL
-    starting_deadline_seconds: Raw = _NIL
-    concurrency_policy: Raw = _NIL
-    suspend: Raw = _NIL
-    job_template: JobTemplateSpec | None = None
-    successful_jobs_history_limit: Raw = _NIL
-    failed_jobs_history_limit: Raw = _NIL
-
-
-class CronJob(Object):
-    """batch/v1 CronJob."""
-
-    spec: CronJobSpec | None = None
-
-
-class Namespace(Object):
-    """core/v1 Namespace."""
-
-    spec: Raw = _NIL
-
-
-class GroupVersionKind(Wire):
-    """meta/v1 GroupVersionKind."""
-
-    group: str | None = None
-    version: str | None = None
-    kind: str | None = None
-
-
-class GroupVersionResource(Wire):
-    """meta/v1 GroupVersionResource."""
-
-    group: str | None = None
-    version: str | None = None
-    resource: str | None = None
-
-
-class UserInfo(Wire):
-    """authentication/v1 UserInfo."""
-
-    username: str | None = None
-    uid: str | None = None
-    groups: Raw = _NIL
-    extra: Raw = _NIL
-
-
-class AdmissionRequest(Wire):
-    """admission/v1 AdmissionRequest."""
-
-    uid: str | None = None
-    kind: GroupVersionKind | None = None
-    resource: GroupVersionResource | None = None
-    sub_resource: str | None = None
-    request_kind: GroupVersionKind | None = None
-    request_resource: GroupVersionResource | None = None
-    request_sub_resource: str | None = None
-    name: str | None = None
-    namespace: str | None = None
-    operation: str | None = None
-    user_info: UserInfo | None = None
-    object: Raw = _NIL
-    old_object: Raw = _NIL
-    dry_run: bool | None = None
-    options: Raw = _NIL
-
-
-class AdmissionReview(Wire):
-    """admission/v1 AdmissionReview."""
-
-    api_version: str | None = None
-    kind: str | None = None
-    request: AdmissionRequest | None = None
-    response: Raw = _NIL
+    scheduling_group: Raw = NIL
+    eviction_responders: Raw = NIL
 
 
 _NULL = Raw(b"null")
@@ -467,4 +283,4 @@ _NULL = Raw(b"null")
 
 def present(value: Raw) -> bool:
     """Whether an undecoded field is there and not null."""
-    return value is not _NIL and value != _NULL
+    return value is not NIL and value != _NULL

@@ -15,13 +15,13 @@ from urllib.parse import parse_qs
 
 from app.core.decision import Decision, Refusal
 from app.core.decode import decode_review
+from app.core.envelope import AdmissionRequest
 from app.core.evaluate import Fault, Verdict
 from app.core.facts import Facts
 from app.core.message import one_line
 from app.core.plan import Snapshot
 from app.core.respond import respond
 from app.core.review import Need, judge, needs, request_of
-from app.core.wire import AdmissionRequest
 from app.errors import MalformedReview
 from app.gather import Gather
 from app.server.application import Receive, Scope, Send

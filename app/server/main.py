@@ -18,7 +18,7 @@ from app.gather import Gather
 from app.observe.build import version
 from app.observe.metrics import Metrics
 from app.observe.recorder import Recorder
-from app.server.application import Application
+from app.server.application import Application, Endpoint
 from app.server.configuration import Configuration
 from app.server.health import Probe
 from app.server.listener import Listener
@@ -78,11 +78,16 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None], generati
         return "" if namespaces is None or namespaces.ready else "the first list is not complete"
 
     probes: dict[str, Probe] = {"certificate": certificate, "namespaces": known, "shutdown": shutdown}
+
+    def operations() -> Endpoint:
+        from app.server import operations  # noqa: PLC0415 - see app.server.application
+
+        return operations.operations(probes, metrics.text, version())
+
     application = Application(
         Validate(configuration, Gather(namespaces), settings.limits, recorder),
+        operations,
         ready=probes,
-        metrics=metrics.text,
-        version=version(),
         refused=recorder.refused,
         wants_certificate=certificates.asks_client,
     )
@@ -92,9 +97,14 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None], generati
         _log.warning("self-signed certificate: clients must be told to trust it; a cluster needs --tls-cert-file")
     if namespaces is None:
         _log.warning("no cluster: labels of namespaces are not known, the configuration's defaults apply everywhere")
-    gc.freeze()  # what start-up made lives for ever: the collector need not look at it again
+
+    def listening(port: int) -> None:
+        on_ready(Ready(settings.bind_address, port))
+        # What start-up made lives for ever: the collector need not look at it again.
+        application.load().add_done_callback(lambda _: gc.freeze())
+
     try:
-        return await listener.serve_until_stopped(lambda port: on_ready(Ready(settings.bind_address, port)))
+        return await listener.serve_until_stopped(listening)
     finally:
         if namespaces is not None:
             await namespaces.close()

@@ -4,6 +4,7 @@ Made in a child process: the X.509 library costs 10 MiB that a server would carr
 while the parent imports the rest of the server.
 """
 
+import contextlib
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -95,7 +96,9 @@ def generate() -> Pair:
 def main() -> None:
     """Write the pair to standard output, which is the parent's pipe: the key is never in a file."""
     pair = generate()
-    sys.stdout.buffer.write(pair.certificate + b"\0" + pair.key)
+    with contextlib.suppress(BrokenPipeError):  # the parent gave up, and has said why
+        sys.stdout.buffer.write(pair.certificate + b"\0" + pair.key)
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

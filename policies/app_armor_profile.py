@@ -29,8 +29,9 @@ def find(pod: Pod) -> Iterator[Finding]:
                 "type: RuntimeDefault",
                 container=name_of(container),
             )
-    for key, value in sorted(pod.annotations.items()) if pod.annotations else ():
-        if key.startswith(ANNOTATION) and value not in ("", "runtime/default") and not value.startswith("localhost/"):
+    for key in sorted([key for key in pod.annotations if key.startswith(ANNOTATION)]):
+        value = pod.annotations[key]
+        if value not in ("", "runtime/default") and not value.startswith("localhost/"):
             yield Finding(
                 ID,
                 pod.annotation(key),

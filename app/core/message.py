@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from app.core.envelope import AdmissionRequest
@@ -23,29 +24,31 @@ MAX_WARNING: Final = 256
 """Characters; longer ones are cut, since the apiserver cuts all of them once they sum up to 4,096."""
 MAX_ANNOTATION: Final = 10 * 1024
 """Characters in the value of an audit annotation."""
-MAX_GROUPS: Final = 60
-MAX_PLACES: Final = 12
-MAX_TEXT: Final = 512
+MAX_TEXT: Final = 16 * 1024
+"""Characters of a denial, besides its first line; what is cut stands in the causes."""
+MAX_PLACES: Final = 50
+"""Fields listed for one rule."""
+MAX_LINE: Final = 512
 MAX_CAUSES: Final = 500
 _HEADLINE_CHECKS: Final = 6
+_NAMED: Final = 3
 _COLUMNS: Final = 80
 _MAX_NAME: Final = 80
-_QUOTE: Final = frozenset('"\\')
 
 _CONTROL: Final = dict.fromkeys((*range(32), 127), " ")
 
 
-class Group(NamedTuple):
-    """What one check found and would mend by the same rule, at one or several places."""
+class Told(NamedTuple):
+    """What is said about the same findings whenever they are found: a controller retries a refused pod for hours."""
 
-    findings: tuple[Finding, ...]
-    where: str
-    """Such as `containers "app", "log"`; empty where it is about the pod as a whole."""
-
-    @property
-    def check(self) -> str:
-        """Id of the check."""
-        return self.findings[0].check
+    checks: tuple[str, ...]
+    """Ids, in the order of the findings."""
+    text: str
+    """Everything, for a terminal."""
+    sentences: tuple[str, ...]
+    """One line for each rule that was broken."""
+    causes: tuple[dict[str, str], ...]
+    """One for each finding."""
 
 
 def one_line(text: str, limit: int = MAX_WARNING) -> str:
@@ -57,7 +60,14 @@ def one_line(text: str, limit: int = MAX_WARNING) -> str:
 
 def quoted(name: str | None) -> str:
     """Quote a name that came with the request."""
-    if name and name.isascii() and name.isprintable() and len(name) < _MAX_NAME and not _QUOTE.intersection(name):
+    if (
+        name
+        and name.isascii()
+        and name.isprintable()
+        and len(name) < _MAX_NAME
+        and '"' not in name
+        and "\\" not in name
+    ):
         return f'"{name}"'
     return one_line(json.dumps(name or ""), _MAX_NAME)
 
@@ -67,26 +77,84 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def grouped(findings: Iterable[Finding]) -> list[Group]:
-    """Put together what one check found and would mend by the same rule, in the order of first appearance."""
-    places: dict[tuple[str, str], list[Finding]] = {}
+@lru_cache(maxsize=64)
+def tell(findings: tuple[Finding, ...]) -> Told:
+    """Put findings into words; those of one check that are mended by the same rule go together."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        places.setdefault((finding.check, finding.expected), []).append(finding)
-    return [Group(tuple(found), _where(found)) for found in places.values()]
+        groups.setdefault((finding.check, finding.expected), []).append(finding)
+    return Told(
+        tuple(dict.fromkeys(finding.check for finding in findings)),
+        _text([_block(group) for group in groups.values()]),
+        tuple(_sentence(group) for group in groups.values()),
+        tuple(_cause(finding) for finding in findings[:MAX_CAUSES]),
+    )
 
 
-def _where(findings: Sequence[Finding]) -> str:
-    containers = _listed("container", {finding.container: None for finding in findings if finding.container})
-    volumes = _listed("volume", {finding.volume: None for finding in findings if finding.volume})
-    return f"{containers}, {volumes}" if containers and volumes else containers or volumes
+def _text(blocks: list[str]) -> str:
+    kept = size = 0
+    for block in blocks:
+        size += len(block)
+        if size > MAX_TEXT:
+            break
+        kept += 1
+    if kept < len(blocks):
+        blocks[kept:] = [f"... and {len(blocks) - kept} more, in status.details.causes"]
+    return "\n\n".join(blocks)
 
 
-def _listed(noun: str, names: Mapping[str, None]) -> str:
+def _where(findings: Sequence[Finding], limit: int) -> str:
+    """Name the containers and volumes, with a colon before them; nothing where it is about the pod as a whole."""
+    parts = [
+        _listed("container", dict.fromkeys(finding.container for finding in findings if finding.container), limit),
+        _listed("volume", dict.fromkeys(finding.volume for finding in findings if finding.volume), limit),
+    ]
+    return "".join(f": {part}" for part in parts if part)
+
+
+def _listed(noun: str, names: Mapping[str, None], limit: int) -> str:
     if not names:
         return ""
-    told = ", ".join([quoted(name) for name in list(names)[:MAX_PLACES]])
-    more = f" and {len(names) - MAX_PLACES} more" if len(names) > MAX_PLACES else ""
+    told = ", ".join([quoted(name) for name in list(names)[:limit]])
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return f"{noun if len(names) == 1 else f'{noun}s'} {told}{more}"
+
+
+def _block(findings: list[Finding]) -> str:
+    lines = [findings[0].check + _where(findings, MAX_PLACES)]
+    for finding in findings[:MAX_PLACES]:
+        path, value = one_line(finding.path, MAX_LINE), one_line(finding.value)
+        fits = len(path) + len(value) + len("   is ") <= _COLUMNS
+        lines.append(f"  {path} is {value}" if fits else f"  {path}\n    is {value}")
+    if len(findings) > MAX_PLACES:
+        lines.append(f"  ... and {len(findings) - MAX_PLACES} more")
+    lines.append(_wrapped("  must ", findings[0].expected))
+    lines += [_wrapped("  fix: ", fix) for fix in dict.fromkeys(finding.fix for finding in findings[:MAX_PLACES])]
+    return "\n".join(lines)
+
+
+def _wrapped(start: str, text: str) -> str:
+    line = start + one_line(text, MAX_LINE)
+    if len(line) <= _COLUMNS:
+        return line
+    return "\n".join(
+        textwrap.wrap(line, _COLUMNS, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    )
+
+
+def _sentence(findings: list[Finding]) -> str:
+    first = findings[0]
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    where = _where(findings, _NAMED)
+    return f"{first.check}{where}: {first.path} is {first.value}{more}, must {first.expected}"
+
+
+def _cause(finding: Finding) -> dict[str, str]:
+    return {
+        "reason": finding.check,
+        "message": one_line(f"is {finding.value}, must {finding.expected}; fix: {finding.fix}", MAX_LINE),
+        "field": one_line(finding.path, MAX_LINE),
+    }
 
 
 def subject(request: AdmissionRequest) -> str:
@@ -101,42 +169,17 @@ def denial(request: AdmissionRequest, policy: LevelVersion, verdict: Verdict) ->
 
     The first line stands alone, since events and logs show no more.
     """
-    groups = grouped(verdict.findings)
-    checks = list({group.check: None for group in groups})
-    blocks = [_block(group) for group in groups[:MAX_GROUPS]]
-    if len(groups) > MAX_GROUPS:
-        blocks.append(f"... and {len(groups) - MAX_GROUPS} more, in status.details.causes")
-    blocks += [_fault(fault, request) for fault in verdict.faults]
-    if not checks:
-        return "\n\n".join([f"{subject(request)} cannot be judged", *blocks])
-    listed = ", ".join(checks[:_HEADLINE_CHECKS])
-    if len(checks) > _HEADLINE_CHECKS:
-        listed += f" and {len(checks) - _HEADLINE_CHECKS} more"
-    headline = f'{subject(request)} breaks {counted(len(checks), "rule", "rules")} of Pod Security "{policy}": {listed}'
-    return "\n\n".join([headline, *blocks])
-
-
-def _block(group: Group) -> str:
-    findings = group.findings
-    lines = [f"{group.check}: {group.where}" if group.where else group.check]
-    for finding in findings[:MAX_PLACES]:
-        path, value = one_line(finding.path), one_line(finding.value)
-        fits = len(path) + len(value) + len("   is ") <= _COLUMNS
-        lines.append(f"  {path} is {value}" if fits else f"  {path}\n    is {value}")
-    if len(findings) > MAX_PLACES:
-        lines.append(f"  ... and {len(findings) - MAX_PLACES} more")
-    lines.append(_wrapped("  must ", findings[0].expected))
-    lines += [_wrapped("  fix: ", fix) for fix in {finding.fix: None for finding in findings[:MAX_PLACES]}]
-    return "\n".join(lines)
-
-
-def _wrapped(start: str, text: str) -> str:
-    line = start + one_line(text, MAX_TEXT)
-    if len(line) <= _COLUMNS:
-        return line
-    return "\n".join(
-        textwrap.wrap(line, _COLUMNS, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    faults = [_fault(fault, request) for fault in verdict.faults]
+    if not verdict.findings:
+        return "\n\n".join([f"{subject(request)} cannot be judged", *faults])
+    told = tell(verdict.findings)
+    number = len(told.checks)
+    listed = ", ".join(told.checks[:_HEADLINE_CHECKS])
+    more = f" and {number - _HEADLINE_CHECKS} more" if number > _HEADLINE_CHECKS else ""
+    headline = (
+        f'{subject(request)} breaks {counted(number, "rule", "rules")} of Pod Security "{policy}": {listed}{more}'
     )
+    return "\n\n".join([headline, told.text, *faults])
 
 
 def _fault(fault: Fault, request: AdmissionRequest) -> str:
@@ -146,26 +189,13 @@ def _fault(fault: Fault, request: AdmissionRequest) -> str:
 
 def causes(verdict: Verdict) -> list[dict[str, str]]:
     """Give the same for programs, as `status.details.causes` (meta/v1 StatusCause): the reason is the check's id."""
-    return [
-        {
-            "reason": finding.check,
-            "message": one_line(f"is {finding.value}, must {finding.expected}; fix: {finding.fix}", MAX_TEXT),
-            "field": one_line(finding.path, MAX_TEXT),
-        }
-        for finding in verdict.findings[:MAX_CAUSES]
-    ] + [{"reason": fault.check, "message": "the check failed"} for fault in verdict.faults]
-
-
-def _sentence(group: Group) -> str:
-    first = group.findings[0]
-    more = f" (and {len(group.findings) - 1} more)" if len(group.findings) > 1 else ""
-    where = f"{group.where}: " if group.where else ""
-    return f"{first.check}: {where}{first.path} is {first.value}{more}, must {first.expected}"
+    faults = [{"reason": fault.check, "message": "the check failed"} for fault in verdict.faults]
+    return [*tell(verdict.findings).causes, *faults]
 
 
 def warnings(policy: LevelVersion, verdict: Verdict) -> list[str]:
-    """Give one line for each group that the warn mode found; few and short enough that none is lost on the way."""
-    lines = [f"would be denied by {policy}: {_sentence(group)}" for group in grouped(verdict.findings)]
+    """Give one line for each rule that the warn mode saw broken; few and short, so that none is lost on the way."""
+    lines = [f"would be denied by {policy}: {sentence}" for sentence in tell(verdict.findings).sentences]
     lines += [f"would be denied by {policy}: the check {fault.check} failed" for fault in verdict.faults]
     if len(lines) > MAX_WARNINGS:
         lines[MAX_WARNINGS - 1 :] = [f"would be denied by {policy}: ... and {len(lines) - MAX_WARNINGS + 1} more"]
@@ -173,15 +203,14 @@ def warnings(policy: LevelVersion, verdict: Verdict) -> list[str]:
 
 
 def violations(policy: LevelVersion, verdict: Verdict) -> str:
-    """Give the value of the `audit-violations` annotation: every group in one line."""
-    told = [_sentence(group) for group in grouped(verdict.findings)]
-    told += [f"{fault.check}: the check failed" for fault in verdict.faults]
+    """Give the value of the `audit-violations` annotation: every broken rule, in one line."""
+    told = [*tell(verdict.findings).sentences, *(f"{fault.check}: the check failed" for fault in verdict.faults)]
     return one_line(f'would violate PodSecurity "{policy}": {"; ".join(told)}', MAX_ANNOTATION)
 
 
 def broken_checks(verdict: Verdict) -> str:
     """Give the value of the `audit-checks` annotation: ids, sorted, for log queries."""
-    return ",".join(sorted({f.check for f in verdict.findings} | {f.check for f in verdict.faults}))
+    return ",".join(sorted({*tell(verdict.findings).checks, *(fault.check for fault in verdict.faults)}))
 
 
 def label_errors(errors: Sequence[LabelError]) -> str:

@@ -37,6 +37,7 @@ __all__ = ["MAX_DEPTH", "Document", "YamlError", "documents", "objects", "read_f
 _SEPARATOR: Final = re.compile(r"^---(.*)$", re.MULTILINE)  # noqa: TID251 - fixed and linear
 _JSON_SPACE: Final = re.compile(r"[ \t\r\n]*")  # noqa: TID251 - fixed and linear
 _BYTE_ORDER_MARK: Final = "\ufeff"
+_STRAY_MARK: Final = re.compile("(?:^|[\n\r\x85\u2028\u2029])\ufeff")  # noqa: TID251 - fixed and linear
 _GUESSED_AS_JSON_WITHIN: Final = 4096  # characters of white space that kubectl skips when it looks for a brace
 
 
@@ -188,6 +189,10 @@ def _parts(text: str, source: str) -> Iterator[tuple[int, str]]:
 
 def _read(part: str, source: str, line: int, *, locate: bool) -> Document:
     part = part.removeprefix(_BYTE_ORDER_MARK)
+    stray = _STRAY_MARK.search(part) if _BYTE_ORDER_MARK in part else None
+    if stray:  # libyaml would skip it, go-yaml takes it for text
+        before = part[: stray.start() + 1]
+        raise YamlError(source, line + before.count("\n"), 1, "a byte order mark inside the text; remove it")
     try:
         value, marks = compose(part, line, locate=locate)
     except Problem as problem:

@@ -13,11 +13,14 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 import yaml
 
 from app.catalog import catalog, pod_of_example
 from app.core.check import Check, Example
-from app.core.version import Level
+from app.core.message import tell
+from app.core.target import pod_object, view
+from app.core.version import Level, Version
 from tools import readme
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
@@ -36,6 +39,19 @@ def example_pod(example: Example) -> dict[str, Any]:
         if containers in spec:
             spec[containers] = [_as_written(container) for container in spec[containers]]
     return pod
+
+
+def refusal(check: Check, example: Example) -> str:
+    """What a user is told about the example, without the headline."""
+    judged = Version.parse(example.version).minor
+    applying = [since for since in check.versions if judged is None or (_minor(since.version) <= judged)]
+    pod = view(pod_object(msgspec.json.encode(pod_of_example(example)), "example"))
+    return tell(tuple(applying[-1].find(pod))).text
+
+
+def _minor(version: str) -> int:
+    minor = Version.parse(version).minor
+    return sys.maxsize if minor is None else minor
 
 
 def _as_written(container: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,7 +91,7 @@ def page(check: Check) -> str:
     ]
     if len(check.versions) > 1:
         lines += ["## Versions", "", *_versions(check), ""]
-    lines += ["## Refused", "", *_examples(check.bad), "## Allowed", "", *_examples(check.good)]
+    lines += ["## Refused", "", *_examples(check, check.bad), "## Allowed", "", *_examples(check, check.good)]
     if check.references:
         lines += ["## References", "", *(f"- {reference}" for reference in check.references), ""]
     return "\n".join(lines)
@@ -87,7 +103,7 @@ def _versions(check: Check) -> Iterable[str]:
         yield f"- from {since.version} on: {says}" if says else f"- from {since.version} on"
 
 
-def _examples(examples: Iterable[Example]) -> Iterable[str]:
+def _examples(check: Check, examples: Iterable[Example]) -> Iterable[str]:
     for example in examples:
         judged = "" if example.version == "latest" else f" (policy version {example.version})"
         yield f"{example.title[:1].upper()}{example.title[1:]}{judged}:"
@@ -97,7 +113,9 @@ def _examples(examples: Iterable[Example]) -> Iterable[str]:
         yield "```"
         yield ""
         if example.finds:
-            yield "Found at " + ", ".join(f"`{path}`" for path in example.finds) + "."
+            yield "```text"
+            yield refusal(check, example)
+            yield "```"
             yield ""
 
 

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _review = msgspec.json.Decoder(AdmissionReview)
 _encode = msgspec.json.Encoder().encode
+_STRING_MAPS = ("labels", "annotations")
 
 
 def decode_review(body: bytes) -> AdmissionReview:
@@ -65,10 +66,21 @@ def _decode_with_nulls(decoder: msgspec.json.Decoder[T], text: bytes, what: str,
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nulls(member) for key, member in value.items() if member is not None}
+        return {
+            key: _with_empty_strings(member) if key in _STRING_MAPS else _without_nulls(member)
+            for key, member in value.items()
+            if member is not None
+        }
     if isinstance(value, list):
         return [{} if member is None else _without_nulls(member) for member in value]
     return value
+
+
+def _with_empty_strings(value: Any) -> Any:
+    """Keep every key of a map of strings: a label or an annotation that is null is there, and empty."""
+    if not isinstance(value, dict):
+        return value
+    return {key: "" if member is None else member for key, member in value.items()}
 
 
 def _refuse_repeated_keys(text: bytes, what: str) -> None:

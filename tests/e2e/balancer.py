@@ -50,13 +50,15 @@ class Balancer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            there = await self._connect()
+        there = await self._connect()
+        try:
             if there:
                 await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
-        with contextlib.suppress(OSError):
-            writer.close()
-            await writer.wait_closed()
+        finally:
+            for end in (writer, there[1]) if there else (writer,):
+                end.transport.abort()
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         ports = self.ports

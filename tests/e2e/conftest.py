@@ -143,7 +143,10 @@ def start_webhook(cluster: AnyCluster, authority: Authority, address: str) -> Ca
         config = folder / "config.yaml"
         config.write_text(yaml.safe_dump(CONFIG))
         options.setdefault("kubeconfig", _webhook_kubeconfig(cluster))
-        return Webhook(folder, authority, f"--config={config}", *arguments, address=address, **options)
+        # No draining unless a test is about it: a later option wins.
+        return Webhook(
+            folder, authority, f"--config={config}", "--drain-seconds=0", *arguments, address=address, **options
+        )
 
     return start
 

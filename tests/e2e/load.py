@@ -57,6 +57,7 @@ def running(cluster: AnyCluster, space: str, threads: int = 8) -> Iterator[Load]
     try:
         yield load
     finally:
+        print(f"{load.right} requests went well, {len(load.wrong)} did not")
         stop.set()
         for worker in workers:
             worker.join(30)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e import objects, webhook
+from tests.e2e.conftest import NamespaceFactory
 from tests.e2e.webhook import NAME, AnyCluster
 from tests.kube.cluster import DEVELOPER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("webhook")]
+GOLDEN = Path(__file__).with_name("denial.txt")
 SECRET_NAME, SECRET_VALUE = "vault-credentials", "hunter2-hunter2"
 
 
@@ -111,3 +115,12 @@ def test_causes_are_for_programs(cluster: AnyCluster, space: str, shop: dict[str
 def test_same_object_same_bytes(cluster: AnyCluster, space: str, shop: dict[str, Any]) -> None:
     first, second = (webhook.create_pod(cluster, space, shop).json["message"] for _ in range(2))
     assert first == second
+
+
+def test_golden(cluster: AnyCluster, namespaces: NamespaceFactory, shop: dict[str, Any]) -> None:
+    """The whole output of kubectl, so that a change of wording is seen by a reviewer as users will see it."""
+    space = namespaces("golden", name="e2e-golden", enforce="restricted")
+    printed = cluster.kubectl("apply", "-n", space, "-f", "-", stdin=objects.text(shop), user=DEVELOPER)
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(printed.stderr)
+    assert printed.stderr == GOLDEN.read_text()

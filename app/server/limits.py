@@ -25,6 +25,8 @@ class Limits:
     """For a connection between two requests, or before its first."""
     request_seconds: float = 60.0
     """For an answer to be made and read by the client: twice the longest timeoutSeconds of a webhook."""
+    linger_seconds: float = 1.0
+    """For a client that was answered before it had sent all: closing at once could take the answer away from it."""
     max_connections: int = 4096
     """At the limit, the longest idle connection makes room for a new one."""
     drain_seconds: float = 5.0

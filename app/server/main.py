@@ -10,10 +10,12 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import uvloop
 
+from app.cluster.namespaces import Namespaces, open_namespaces
 from app.gather import Gather
 from app.observe.build import version
 from app.observe.metrics import Metrics
@@ -63,9 +65,9 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None], generati
     metrics = Metrics(version())
     recorder = Recorder(metrics)
     configuration = Configuration(settings.configuration, settings.controllers, metrics)
-    namespaces = await _open_namespaces(settings)
     loaded = load(settings.tls) if settings.tls else from_memory((generation or Generation()).result())
     certificates = Certificates(loaded, settings.tls, metrics)
+    namespaces = _open_namespaces(settings.kubeconfig)
     shared = Shared(settings.limits, recorder, wants_certificate=certificates.asks_client)
 
     def shutdown() -> str:
@@ -75,7 +77,9 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None], generati
         return "expired" if certificates.expires < time.time() else ""
 
     def known() -> str:
-        return "" if namespaces is None or namespaces.ready else "the first list is not complete"
+        if namespaces is None or namespaces.ready:
+            return ""
+        return namespaces.trouble or "the first list is not complete"
 
     probes: dict[str, Probe] = {"certificate": certificate, "namespaces": known, "shutdown": shutdown}
 
@@ -110,11 +114,11 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None], generati
             await namespaces.close()
 
 
-async def _open_namespaces(settings: Settings) -> Any:
+def _open_namespaces(kubeconfig: Path | None) -> Namespaces | None:
     """Start to watch the cluster's namespaces; None where there is no cluster."""
-    if settings.kubeconfig is None and "KUBERNETES_SERVICE_HOST" not in os.environ:
+    if kubeconfig is None and "KUBERNETES_SERVICE_HOST" not in os.environ:
         return None
-    raise NotImplementedError
+    return open_namespaces(kubeconfig)
 
 
 def _allow_open_files() -> None:

@@ -117,13 +117,13 @@ class Cycle(RequestResponseCycle):
         self.waiting_for_100_continue = False
         self.transport.write(b"".join(parts))
         self.message_event.set()
-        if not self.keep_alive:
+        if not self.keep_alive and not self.more_body:  # else the connection lingers
             self.transport.close()
         self.on_response()
 
 
 class Connection(HttpToolsProtocol):
-    """One client. It is idle, reading headers, or busy (a body or an answer is under way)."""
+    """One client. It is idle, reading headers, busy (a body or an answer is under way), or lingers before it closes."""
 
     cycle: Cycle | None  # type: ignore[assignment]
 
@@ -135,6 +135,7 @@ class Connection(HttpToolsProtocol):
         """When the present phase began, by the event loop's clock."""
         self.idle = True
         self.reading_headers = False
+        self._lingering = False
         self._header_bytes = 0
         self._last_url = b""
         self._target = ("", b"", b"")
@@ -186,7 +187,10 @@ class Connection(HttpToolsProtocol):
                 self.cycle.keep_alive = False
         except httptools.HttpParserError:
             self._start = None
-            self.refuse(400)
+            if self._lingering:
+                self.transport.close()
+            else:
+                self.refuse(400)
             return
         if self.reading_headers:
             self._header_bytes += len(data)
@@ -267,18 +271,30 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        if self.pipeline:
+        cycle = self.cycle
+        if cycle is not None and cycle.more_body and cycle.response_complete and not cycle.keep_alive:
+            self._lingering = True
+        elif self.pipeline:
             # Not started within this call: thousands of pipelined requests would nest.
             self._start_asgi_task(*self.pipeline.pop())
         else:
             self.idle = not self.reading_headers
+
+    def on_message_complete(self) -> None:
+        """Hand on the end of a body, or close now if that was all the connection lingered for."""
+        if self._lingering:
+            self.transport.close()
+        else:
+            super().on_message_complete()
 
     # --- the server's calls --------------------------------------------------------------------------------------------
 
     def overdue(self, now: float) -> bool:
         """Tell whether the present phase has lasted longer than its limit."""
         limits = self.shared.limits
-        if self.idle:
+        if self._lingering:
+            allowed = limits.linger_seconds
+        elif self.idle:
             allowed = limits.keep_alive_seconds
         elif self.reading_headers:
             allowed = limits.header_seconds
@@ -288,7 +304,7 @@ class Connection(HttpToolsProtocol):
 
     def expire(self) -> None:
         """End the connection as its phase demands."""
-        if self.idle:
+        if self.idle or self._lingering:
             self.transport.close()
         elif self.reading_headers:
             self.refuse(408)
@@ -302,18 +318,25 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def refuse(self, status: int) -> None:
-        """Answer what never became a request, and close."""
+        """Answer what never became a request, throw away what else comes, and close."""
         reason = _REASONS[status]
         self.shared.recorder.refused("http", reason)
-        if self.cycle is None or self.cycle.response_complete:  # else another answer is being written
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True  # what the application still answers goes nowhere
+            cycle.message_event.set()
+        if cycle is None or cycle.response_complete or not cycle.response_started:
             text = reason.encode("ascii")
             self.transport.write(
                 STATUS_LINE[status]
                 + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(text)
                 + text
             )
-        self.idle, self.reading_headers = True, False
-        self.transport.close()
+            self._lingering = True
+        else:
+            self.transport.close()
+        self.parser = None
+        self.since = self.loop.time()
 
 
 def _since(connection: Connection) -> float:

@@ -106,7 +106,7 @@ def _versions(check: Check) -> Iterable[str]:
 def _examples(check: Check, examples: Iterable[Example]) -> Iterable[str]:
     for example in examples:
         judged = "" if example.version == "latest" else f" (policy version {example.version})"
-        yield f"{example.title[:1].upper()}{example.title[1:]}{judged}:"
+        yield f"{_capital(example.title)}{judged}:"
         yield ""
         yield "```yaml"
         yield yaml.safe_dump(example_pod(example), sort_keys=False, default_flow_style=False, width=100).rstrip()
@@ -121,6 +121,11 @@ def _examples(check: Check, examples: Iterable[Example]) -> Iterable[str]:
 
 def _since(check: Check) -> str:
     return ", ".join(since.version for since in check.versions)
+
+
+def _capital(title: str) -> str:
+    word = title.split(maxsplit=1)[0]
+    return f"{title[:1].upper()}{title[1:]}" if word.isalpha() and word.islower() else title
 
 
 def index(checks: Iterable[Check]) -> str:

@@ -2,8 +2,6 @@
 
 import pathlib
 import re
-import subprocess
-import sys
 from typing import Any
 
 import msgspec
@@ -48,12 +46,6 @@ def test_make_targets_that_documents_name_exist(document: pathlib.Path) -> None:
     code = re.findall(r"`[^`\n]+`|```sh\n.*?```", document.read_text(encoding="utf-8"), re.DOTALL)
     named = {name for part in code for name in re.findall(r"\bmake ((?:[a-z0-9-]+ ?)+)", part)}
     assert {name for names in named for name in names.split()} <= targets
-
-
-def test_generated_files_are_up_to_date() -> None:
-    command = [sys.executable, "-m", "tools.generate", "--check"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_our_own_deployment_keeps_the_restricted_level() -> None:

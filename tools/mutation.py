@@ -1,0 +1,194 @@
+"""Mutation testing of policies/ and the engine: `python -m tools.mutation [--only PATTERN...] [--children N]`.
+
+Works in a copy of the tree under build/, so that a mutant never touches a file that somebody edits. mutmut changes one
+thing at a time inside a function and runs the tests that reach it; a mutant that no test notices has survived. The
+outcome goes to docs/mutation.md and build/mutation.json. Survivors that change nothing that anybody could observe are
+listed with the reason in tests/mutants.txt; they count as survivors all the same.
+"""
+
+import argparse
+import inspect
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PROJECT = pathlib.Path(__file__).resolve().parents[1]
+COPY = PROJECT / "build/mutation"
+REPORT = PROJECT / "docs/mutation.md"
+FIGURES = PROJECT / "build/mutation.json"
+LOG = PROJECT / "build/mutation.log"
+REASONS = PROJECT / "tests/mutants.txt"
+COPIED = ("app", "policies", "tests", "tools", "docs", "pyproject.toml", "README.md", "CONTRIBUTING.md", "Makefile")
+BAR = 0.95
+KILLED = ("killed", "timeout", "segfault")
+
+CONFIGURATION = """
+[tool.mutmut]
+source_paths = ["app", "policies"]
+only_mutate = ["app/core/*", "app/catalog.py", "policies/*"]
+also_copy = ["tools", "docs", "README.md", "CONTRIBUTING.md", "Makefile"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:cov", "-W", "ignore"]
+pytest_add_cli_args_test_selection = {tests}
+process_isolation = "forkserver"
+use_git_change_detection = false
+"""
+
+# Which tests may kill: those that look at policies and the engine and need no server, cluster or Go.
+TESTS = (
+    "tests/unit/core",
+    "tests/unit/test_catalog.py",
+    "tests/policies",
+    "tests/property",
+    "tests/project/test_generated.py",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of every mutant."""
+
+    status: dict[str, str]
+    """`killed`, `survived`, `no tests`, `timeout` and the like, by the mutant's name."""
+    seconds: float
+
+    @property
+    def killed(self) -> int:
+        """Mutants that some test noticed; one that ran forever was noticed too."""
+        return sum(status in KILLED for status in self.status.values())
+
+    @property
+    def survivors(self) -> list[str]:
+        """All others, by name."""
+        return sorted(name for name, status in self.status.items() if status not in KILLED)
+
+
+def prepare(tests: Sequence[str]) -> None:
+    """Bring the copy up to date; mutmut's results of an earlier run stay, and it reuses what still holds."""
+    COPY.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        source, target = PROJECT / name, COPY / name
+        if source.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    with (COPY / "pyproject.toml").open("a", encoding="utf-8") as configuration:
+        configuration.write(CONFIGURATION.replace("{tests}", json.dumps(list(tests))))
+
+
+def mutmut(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run mutmut in the copy, with low priority and its own path."""
+    program = pathlib.Path(sys.executable).with_name("mutmut")
+    environment = {**os.environ, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = ["nice", "-n", "10", str(program), *arguments]
+    if arguments[0] != "run":
+        return subprocess.run(command, cwd=COPY, env=environment, check=False, text=True, stdout=subprocess.PIPE)
+    with LOG.open("w", encoding="utf-8") as log:  # a spinner, a line a tick
+        return subprocess.run(command, cwd=COPY, env=environment, check=False, text=True, stdout=log, stderr=log)
+
+
+def results() -> dict[str, str]:
+    """The state of every mutant, as mutmut lists it."""
+    listing = mutmut("results", "--all", "true").stdout
+    return dict(re.findall(r"^\s*(\S+): ([a-z ]+)$", listing, re.MULTILINE))
+
+
+def reasons() -> dict[str, str]:
+    """Why some mutants change nothing that could be observed: `module.function: reason` a line."""
+    if not REASONS.exists():
+        return {}
+    lines = (line.strip() for line in REASONS.read_text(encoding="utf-8").splitlines())
+    return dict(line.split(": ", 1) for line in lines if line and not line.startswith("#"))
+
+
+def module_of(mutant: str) -> str:
+    """The module of a mutant's name, such as `app.core.plan`."""
+    return re.split(r"\.(?:x_|xǁ)", mutant, maxsplit=1)[0]
+
+
+def readable(mutant: str) -> str:
+    """A mutant's name as a person would say it: `app.core.plan.labelled #3`."""
+    name, _, number = mutant.rpartition("__mutmut_")
+    return f"{name.replace('.x_', '.').replace('.xǁ', '.').replace('ǁ', '.')} #{number}"
+
+
+def difference(mutant: str) -> str:
+    """The line that the mutant changed, before and after."""
+    shown = mutmut("show", mutant).stdout
+    changed = [line for line in shown.splitlines() if re.match(r"[-+](?![-+])", line)]
+    return "\n".join(changed)
+
+
+def report(outcome: Outcome, tests: Sequence[str]) -> str:
+    """docs/mutation.md."""
+    total = len(outcome.status)
+    by_module: dict[str, Counter[str]] = {}
+    for name, status in outcome.status.items():
+        by_module.setdefault(module_of(name), Counter())["killed" if status in KILLED else "alive"] += 1
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    share = f"{outcome.killed} of {total} mutants killed, {outcome.killed / total:.1%} (the bar is {BAR:.0%})"
+    lines = [
+        "<!-- Made by `make mutation`. -->",
+        "",
+        "# Mutation testing",
+        "",
+        f"{share}; {len(outcome.survivors)} survived. {day}, {outcome.seconds / 60:.0f} minutes.",
+        "",
+        f"Tests that may kill: {', '.join(f'`{test}`' for test in tests)}.",
+        "",
+        "| module | mutants | killed | survived |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {module} | {count.total()} | {count['killed']} | {count['alive']} |"
+            for module, count in sorted(by_module.items())
+        ),
+        "",
+        "## Survivors",
+        "",
+    ]
+    known = reasons()
+    for mutant in outcome.survivors:
+        name = readable(mutant)
+        because = known.get(name, "") or known.get(name.rpartition(" #")[0], "")
+        lines += [f"### {name} ({outcome.status[mutant]})", ""]
+        lines += [because, ""] if because else []
+        lines += ["```diff", difference(mutant), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> None:
+    """Run everything, or the mutants that match a pattern; exit with an error below the bar."""
+    parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=inspect.getdoc(sys.modules[__name__]))
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="names of mutants, wildcards allowed: 'policies.privileged*'"
+    )
+    parser.add_argument(
+        "--children", default=str(os.cpu_count() or 1), help="how many run at once (default: all cores)"
+    )
+    arguments = parser.parse_args()
+    tests = [test for test in TESTS if (PROJECT / test).exists()]
+    begun = time.monotonic()
+    prepare(tests)
+    mutmut("run", "--max-children", arguments.children, *arguments.only)
+    outcome = Outcome(results(), time.monotonic() - begun)
+    if not outcome.status:
+        raise SystemExit("no mutants: do the tests pass in build/mutation?")
+    figures = {"mutants": len(outcome.status), "killed": outcome.killed, "survivors": outcome.survivors}
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    share = outcome.killed / len(outcome.status)
+    print(f"{outcome.killed} of {len(outcome.status)} mutants killed ({share:.1%})")
+    if not arguments.only:
+        REPORT.write_text(report(outcome, tests), encoding="utf-8")
+    raise SystemExit(share < BAR)
+
+
+if __name__ == "__main__":
+    main()

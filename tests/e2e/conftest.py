@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e import objects
 from tests.e2e import webhook as hook
 from tests.e2e.stub import StubWebhook
 from tests.e2e.webhook import AnyCluster, Webhook
@@ -94,6 +95,7 @@ def cluster(apiserver_flags: list[str]) -> Iterator[AnyCluster]:
     if given := os.environ.get("KUBECONFIG"):
         try:
             with ExistingCluster(Path(given)) as existing:
+                _alone(existing)
                 _prepare(existing)
                 yield existing
         except UnusableError as error:
@@ -185,10 +187,13 @@ def namespaces(cluster: AnyCluster) -> Iterator[NamespaceFactory]:
         name = name or f"e2e-{next(numbers)}-{re.sub('[^a-z0-9]+', '-', hint.lower()).strip('-')[:40]}"
         content = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}}
         content["metadata"] = {"name": name, "labels": {**mode_labels(**modes), **(labels or {})}}
-        answer = cluster.request("POST", "/api/v1/namespaces", content)
-        assert answer.status == 201, answer.body
+        # One of an earlier run against the same cluster may still be on its way out.
+        wait_for(lambda: _create(cluster, "/api/v1/namespaces", content) == 201, f"namespace {name} made", 120.0)
         made.append(name)
         _bind(cluster, name)
+        if not cluster.own:
+            account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+            wait_for(lambda: cluster.request("GET", account).status == 200, f"service account of {name}", 60.0)
         return name
 
     yield make
@@ -229,6 +234,31 @@ def _prepare(cluster: AnyCluster) -> None:
     _create(cluster, "/apis/node.k8s.io/v1/runtimeclasses", runtime_class)
 
 
+def _alone(cluster: AnyCluster) -> None:
+    """Make sure that nobody else judges pods by the same labels.
+
+    Raises:
+        UnusableError: the cluster's own Pod Security Admission is on, or another webhook acts.
+
+    """
+    name = "e2e-alone"
+    _create(cluster, "/api/v1/namespaces", {"metadata": {"name": name, "labels": mode_labels(enforce="restricted")}})
+    pod = objects.privileged_pod("probe")
+    pod["spec"]["automountServiceAccountToken"] = False
+
+    def judged() -> str:
+        answer = hook.create_pod(cluster, name, pod, dry_run=True)
+        told = "" if answer.status == 201 else str(answer.json["message"])
+        return "" if "serviceaccount" in told else told or "allowed"
+
+    told = wait_for(judged, "a pod judged by the cluster as it is", 60.0)
+    cluster.request("DELETE", f"/api/v1/namespaces/{name}")
+    if told != "allowed":
+        raise UnusableError(
+            f"it refuses a privileged pod without Pratique (kind-config.yaml makes one that does not): {told}"
+        )
+
+
 def _webhook_kubeconfig(cluster: AnyCluster) -> Path:
     """What the webhook logs in with: in our own cluster a user that may do only what the webhook needs."""
     return cluster.access(WEBHOOK).kubeconfig if cluster.own else cluster.kubeconfig
@@ -253,6 +283,8 @@ def _let_in(cluster: AnyCluster, path: str, user: str) -> bool:
     return cluster.request("GET", path, user=user).status == 200
 
 
-def _create(cluster: AnyCluster, path: str, content: dict[str, Any]) -> None:
+def _create(cluster: AnyCluster, path: str, content: dict[str, Any]) -> int:
+    """POST an object that may be there already; returns the status, 201 or 409."""
     answer = cluster.request("POST", path, content)
     assert answer.status in {201, 409}, answer.body
+    return answer.status

@@ -51,7 +51,7 @@ class Webhook(Process):
         self.port = port or free_ports(1)[0]
         self.host = address
         self.folder = folder
-        certificate, key = authority.issue(address, "localhost").write(folder)
+        certificate, key = authority.issue(*self.names).write(folder)
         command: list[str | Path] = [
             sys.executable,
             "-m",
@@ -65,6 +65,11 @@ class Webhook(Process):
             *arguments,
         ]
         super().__init__(command, folder / "webhook.log", cwd=ROOT)
+
+    @property
+    def names(self) -> list[str]:
+        """What its certificate is for: the apiserver's way to it, and the tests'."""
+        return list(dict.fromkeys((self.host, "127.0.0.1", "localhost")))
 
     @property
     def url(self) -> str:

@@ -147,13 +147,15 @@ def read_kubeconfig(path: Path, folder: Path) -> Credentials:
         UnusableError: no current context, or a way to log in that needs a program or a password.
 
     """
-    config = yaml.safe_load(path.read_text())
     try:
+        config = yaml.safe_load(path.read_text())
         context = _named(config["contexts"], config["current-context"])["context"]
         cluster = _named(config["clusters"], context["cluster"])["cluster"]
         user = _named(config["users"], context["user"])["user"]
+    except (OSError, yaml.YAMLError) as error:
+        raise UnusableError(f"no kubeconfig: {error}") from error
     except (KeyError, TypeError, StopIteration) as error:
-        raise UnusableError(f"{path} has no complete current context ({error})") from error
+        raise UnusableError(f"{path} has no complete current context ({error!r})") from error
     ca = _file(cluster, "certificate-authority", path.parent, folder)
     certificate = _file(user, "client-certificate", path.parent, folder)
     key = _file(user, "client-key", path.parent, folder)
@@ -161,6 +163,11 @@ def read_kubeconfig(path: Path, folder: Path) -> Credentials:
     if not token and not (certificate and key):
         raise UnusableError(f"{path}: only users with a token or a client certificate are supported")
     return Credentials(cluster["server"].rstrip("/"), ca, token, (certificate, key) if certificate and key else None)
+
+
+def current_context(path: Path) -> str:
+    """Name of the context that a kubeconfig uses; kind's are `kind-<cluster>`."""
+    return str(yaml.safe_load(path.read_text()).get("current-context") or "")
 
 
 def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:

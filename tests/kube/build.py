@@ -66,6 +66,8 @@ def binary(name: str) -> Path:
 
     """
     program = PROGRAMS[name]
+    if not (program.module / "go.mod").is_file():
+        raise BuildError(f"{name}: there is no module at {program.module}")
     go = toolchain.find_go()
     folder = cache() / _key(program, toolchain.go_version(go) or "")
     target = folder / name

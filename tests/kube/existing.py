@@ -1,7 +1,8 @@
 """The cluster of $KUBECONFIG (a kind cluster, say) behind the same interface as `Cluster`.
 
 It must reach the webhooks that the tests start on this machine: $PRATIQUE_E2E_HOST names the address to use, and for
-kind the gateway of Docker's network `kind` is found. $PRATIQUE_E2E_AUDIT_LOG may name the apiserver's audit log.
+kind the gateway of Docker's network `kind` is found. $PRATIQUE_E2E_AUDIT_LOG may name the apiserver's audit log; the
+one of a kind cluster made with kind-config.yaml is read from its node.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from typing import Any, Self
 
 import urllib3
 
-from tests.kube.access import Access, Answer, Result, UnusableError, read_kubeconfig
+from tests.kube.access import Access, Answer, Result, UnusableError, current_context, read_kubeconfig
 from tests.kube.cluster import ADMIN, GROUPS
 from tests.kube.go import BUILD
 from tests.kube.process import Process, wait_for
+
+_KIND_AUDIT_LOG = "/var/log/kubernetes/audit.log"  # as kind-config.yaml says
 
 
 class ExistingCluster:
@@ -90,17 +93,24 @@ class ExistingCluster:
         return self._users[user].request(method, path, body, **options)
 
     def audit_events(self) -> list[dict[str, Any]]:
-        """The audit log, if $PRATIQUE_E2E_AUDIT_LOG names it.
+        """The audit log, oldest event first.
 
         Raises:
-            UnusableError: it does not.
+            UnusableError: there is none that we know of.
 
         """
-        log = os.environ.get("PRATIQUE_E2E_AUDIT_LOG")
-        if not log:
-            raise UnusableError("set PRATIQUE_E2E_AUDIT_LOG to the apiserver's audit log")
-        lines = Path(log).read_text(errors="replace").splitlines()
+        lines = self._audit_log().splitlines()
         return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def _audit_log(self) -> str:
+        if log := os.environ.get("PRATIQUE_E2E_AUDIT_LOG"):
+            return Path(log).read_text(errors="replace")
+        kind, _, name = current_context(self._source).partition("-")
+        if kind == "kind" and name:
+            command = ["docker", "exec", f"{name}-control-plane", "cat", _KIND_AUDIT_LOG]
+            with suppress(OSError, subprocess.SubprocessError):
+                return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+        raise UnusableError("set PRATIQUE_E2E_AUDIT_LOG to the apiserver's audit log")
 
     def audit_event(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """As `Cluster.audit_event`."""

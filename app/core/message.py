@@ -24,6 +24,8 @@ MAX_WARNING: Final = 256
 """Characters; longer ones are cut, since the apiserver cuts all of them once they sum up to 4,096."""
 MAX_ANNOTATION: Final = 10 * 1024
 """Characters in the value of an audit annotation."""
+MAX_HEADLINE: Final = 256
+"""Characters in the first line of a denial, which events and logs show alone."""
 MAX_TEXT: Final = 16 * 1024
 """Characters of a denial, besides its first line; what is cut stands in the causes."""
 MAX_PLACES: Final = 50
@@ -121,20 +123,20 @@ def _listed(noun: str, names: Mapping[str, None], limit: int) -> str:
 
 
 def _block(findings: list[Finding]) -> str:
-    lines = [findings[0].check + _where(findings, MAX_PLACES)]
+    lines = [_wrapped(findings[0].check + _where(findings, MAX_PLACES))]
     for finding in findings[:MAX_PLACES]:
         path, value = one_line(finding.path, MAX_LINE), one_line(finding.value)
         fits = len(path) + len(value) + len("   is ") <= _COLUMNS
         lines.append(f"  {path} is {value}" if fits else f"  {path}\n    is {value}")
     if len(findings) > MAX_PLACES:
         lines.append(f"  ... and {len(findings) - MAX_PLACES} more")
-    lines.append(_wrapped("  must ", findings[0].expected))
-    lines += [_wrapped("  fix: ", fix) for fix in dict.fromkeys(finding.fix for finding in findings[:MAX_PLACES])]
+    lines.append(_wrapped(f"  must {one_line(findings[0].expected, MAX_LINE)}"))
+    fixes = dict.fromkeys(finding.fix for finding in findings[:MAX_PLACES])
+    lines += [_wrapped(f"  fix: {one_line(fix, MAX_LINE)}") for fix in fixes]
     return "\n".join(lines)
 
 
-def _wrapped(start: str, text: str) -> str:
-    line = start + one_line(text, MAX_LINE)
+def _wrapped(line: str) -> str:
     if len(line) <= _COLUMNS:
         return line
     return "\n".join(
@@ -171,15 +173,22 @@ def denial(request: AdmissionRequest, policy: LevelVersion, verdict: Verdict) ->
     """
     faults = [_fault(fault, request) for fault in verdict.faults]
     if not verdict.findings:
-        return "\n\n".join([f"{subject(request)} cannot be judged", *faults])
+        return "\n\n".join([one_line(f"{subject(request)} cannot be judged", MAX_HEADLINE), *faults])
     told = tell(verdict.findings)
-    number = len(told.checks)
-    listed = ", ".join(told.checks[:_HEADLINE_CHECKS])
-    more = f" and {number - _HEADLINE_CHECKS} more" if number > _HEADLINE_CHECKS else ""
-    headline = (
-        f'{subject(request)} breaks {counted(number, "rule", "rules")} of Pod Security "{policy}": {listed}{more}'
-    )
+    headline = one_line(_headline(f"{subject(request)} breaks", policy, told.checks), MAX_HEADLINE)
     return "\n\n".join([headline, told.text, *faults])
+
+
+def _headline(start: str, policy: LevelVersion, checks: Sequence[str]) -> str:
+    """Name as many of the checks as there is room for."""
+    number = len(checks)
+    start += f' {counted(number, "rule", "rules")} of Pod Security "{policy}"'
+    for shown in range(min(number, _HEADLINE_CHECKS), 0, -1):
+        more = f" and {number - shown} more" if shown < number else ""
+        headline = f"{start}: {', '.join(checks[:shown])}{more}"
+        if len(headline) <= MAX_HEADLINE:
+            return headline
+    return start
 
 
 def _fault(fault: Fault, request: AdmissionRequest) -> str:

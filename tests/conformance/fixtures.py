@@ -19,7 +19,7 @@ VERSION: Final = "v0.37.2"
 TOTAL: Final = 4537
 """How many fixtures that version has."""
 
-_NAME: Final = re.compile(r"([a-z_]+?)([0-9]*)\.yaml")  # noqa: TID251 - fixed and linear
+_PLACE: Final = re.compile(r"(baseline|restricted)/(v1\.[0-9]+)/(pass|fail)/([a-z_]+)[0-9]*\.yaml")  # noqa: TID251 - fixed and linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def fetch() -> Path:
         ToolchainError: there is no Go.
     """
     folder = MODULES / "kubernetes"
-    command = [go.find_go(), "mod", "download", "-json", f"{MODULE}@{VERSION}"]
+    command: list[str | Path] = [go.find_go(), "mod", "download", "-json", f"{MODULE}@{VERSION}"]
     done = subprocess.run(command, cwd=folder, env=go.environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"cannot download {MODULE}@{VERSION}: {done.stdout}{done.stderr}")
@@ -66,16 +66,13 @@ def fixtures(folder: Path) -> Iterator[Fixture]:
     """
     for path in sorted(folder.rglob("*.yaml")):
         relative = path.relative_to(folder)
-        match relative.parts:
-            case [("baseline" | "restricted") as level, version, ("pass" | "fail") as expected, name]:
-                check = _NAME.fullmatch(name)
-            case _:
-                check = None
-        if check is None:
+        place = _PLACE.fullmatch(relative.as_posix())
+        if place is None:
             raise RuntimeError(f"an unexpected fixture: {relative}")
+        level, version, expected, check = place.groups()
         [document] = documents(path.read_bytes(), str(relative))
         pod = document.value
-        yield Fixture(str(relative), level, version, expected == "pass", check[1], pod, _default(pod))
+        yield Fixture(str(relative), level, version, expected == "pass", check, pod, _default(pod))
 
 
 def _default(pod: dict[str, Any]) -> bool:

@@ -14,17 +14,29 @@ from app.catalog import catalog
 from app.core.decision import Decision
 from app.core.decode import decode_review
 from app.core.facts import Facts, PodList, Unknown
-from app.core.plan import LevelVersion, Modes, Snapshot
+from app.core.plan import Modes, Snapshot
 from app.core.respond import respond
 from app.core.review import Need, judge, needs, request_of
-from app.core.version import Level, Version
+from app.core.version import Level, LevelVersion, Version
 from tests.differential.reference import START_SECONDS, Serving, ready
-from tests.differential.verdict import CHECK_IDS, POD, Checks, ParseError, Response, Status, Verdict, Violations, merged
+from tests.differential.verdict import (
+    CHECK_IDS,
+    POD,
+    Checks,
+    ParseError,
+    Response,
+    Status,
+    TransientError,
+    Verdict,
+    Violations,
+    merged,
+)
 from tests.differential.worlds import World
 from tests.kube.process import Process, free_ports
 
 _encode: Final = msgspec.json.Encoder().encode
-_CAUSES_LIMIT: Final = 500
+_OUT_OF_TIME: Final = ("existing pods were not checked against", "only ")
+"""How warnings of a namespace's update begin where time ran out before all pods were judged."""
 
 
 def snapshot(world: World) -> Snapshot:
@@ -66,6 +78,7 @@ def verdict(response: Response, decision: Decision | None = None) -> Verdict:
 
     Raises:
         ParseError: the answer contradicts itself or the decision.
+        TransientError: the server ran out of time to list pods.
     """
     annotations = response.audit_annotations
     status = response.status or Status()
@@ -128,6 +141,8 @@ def _warnings(lines: list[str]) -> tuple[Violations | None, frozenset[tuple[str,
         return None, frozenset(), True
     if not lines:
         return None, frozenset(), False
+    if lines[0].startswith(_OUT_OF_TIME):
+        raise TransientError(lines[0])
     if not lines[0].startswith("existing pods in namespace "):
         message = f"cannot parse the warning {lines[0]!r}"
         raise ParseError(message)

@@ -86,7 +86,7 @@ def _spec(random: Random, heat: float, *, clean: bool) -> Json:
         put(spec, name, pick(random, heat, (True, True, False, None)))
     put(spec, "hostUsers", pick(random, max(heat, 0.15), (False, False, False, True, None)))
     if random.random() < max(heat / 2, 0.08):
-        system = {}
+        system: Json = {}
         put(system, "name", random.choice(values.SYSTEMS))
         spec["os"] = random.choice((system, system, system, None))
     if random.random() < 0.35:
@@ -106,7 +106,9 @@ def _container(random: Random, heat: float, *, clean: bool, name: Any) -> Json:
     put(container, "image", pick(random, 0.02, ("", None, MISSING), "registry.example/app:1"))
     put(container, "securityContext", _context(random, heat, clean=clean))
     if random.random() < max(heat, 0.08):
-        container["ports"] = [_port(random) for _ in range(random.choice((0, 1, 1, 2)))] or random.choice(([], None))
+        container["ports"] = [_port(random) for _ in range(random.choice((0, 1, 1, 2)))] or random.choice(
+            values.NOTHING
+        )
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         if random.random() < max(heat / 2, 0.04):
             container[probe] = pick(random, 0.08, (None, {}), {**_handler(random), "periodSeconds": 3})
@@ -131,9 +133,8 @@ def _port(random: Random) -> Json:
 def _handler(random: Random) -> Json:
     handler: Json = {}
     for kind in random.sample(("httpGet", "tcpSocket", "exec", "grpc"), random.choice((1, 1, 1, 2))):
-        action: Json = {"exec": {"command": ["true"]}, "grpc": {"port": 1}}.get(
-            kind, {"port": random.choice((80, "http"))}
-        )
+        port = random.choice((80, "http"))
+        action: Json = {"command": ["true"]} if kind == "exec" else {"port": 1 if kind == "grpc" else port}
         if kind in {"httpGet", "tcpSocket"}:
             put(action, "host", random.choice(values.HOSTS))
         handler[kind] = pick(random, 0.05, (None, action), action)
@@ -169,7 +170,7 @@ def _pod_context(random: Random, heat: float, *, clean: bool) -> Any:
     _shared_context(random, heat, context)
     if random.random() < max(heat, 0.08):
         context["sysctls"] = [_sysctl(random) for _ in range(random.choice((0, 1, 1, 1, 2, 3)))] or random.choice(
-            ([], None)
+            values.NOTHING
         )
     put(context, "fsGroup", pick(random, 0.05, (0, 2000)))
     return context
@@ -204,7 +205,7 @@ def _capabilities(random: Random) -> Any:
     put(capabilities, "drop", random.choice(values.DROPS))
     if random.random() < 0.6:
         capabilities["add"] = random.choices(values.CAPABILITIES, k=random.choice((0, 1, 1, 1, 2, 3))) or random.choice(
-            ([], None)
+            values.NOTHING
         )
     return capabilities
 
@@ -227,7 +228,7 @@ def _volumes(random: Random, heat: float) -> Any:
         if random.random() < 0.03:
             volume[random.choice(values.UNKNOWN_VOLUMES)] = {"path": "/"}
         volumes.append(volume)
-    return volumes or random.choice(([], None))
+    return volumes or random.choice(values.NOTHING)
 
 
 def _annotations(random: Random, heat: float, spec: Json) -> Json:

@@ -173,13 +173,13 @@ def _controller(random: Random, _namespace: str) -> tuple[str, Json]:
 def _subresource(random: Random, _namespace: str) -> tuple[str, Json]:
     subresource = random.choice((*IGNORED_SUBRESOURCES, "ephemeralcontainers", "resize", "future", "Status", "status "))
     if subresource in {"exec", "attach", "portforward", "proxy"}:
-        kind = {"exec": "PodExecOptions", "attach": "PodAttachOptions", "portforward": "PodPortForwardOptions"}
-        options = {"apiVersion": "v1", "kind": kind.get(subresource, "PodProxyOptions"), "stdin": True}
-        parts = _parts(options["kind"], "", "pods", "CONNECT", options)
+        named = {"exec": "Exec", "attach": "Attach", "portforward": "PortForward", "proxy": "Proxy"}
+        kind = f"Pod{named[subresource]}Options"
+        parts = _parts(kind, "", "pods", "CONNECT", {"apiVersion": "v1", "kind": kind, "stdin": True})
     elif subresource in {"binding", "eviction"}:
-        group, kind_name = ("", "Binding") if subresource == "binding" else ("policy", "Eviction")
-        made = {"apiVersion": "policy/v1" if group else "v1", "kind": kind_name, "metadata": {"name": "web"}}
-        parts = _parts(kind_name, group, "pods", "CREATE", made)
+        group, kind = ("", "Binding") if subresource == "binding" else ("policy", "Eviction")
+        made = {"apiVersion": "policy/v1" if group else "v1", "kind": kind, "metadata": {"name": "web"}}
+        parts = _parts(kind, group, "pods", "CREATE", made)
         parts["resource"] = {"group": "", "version": "v1", "resource": "pods"}
     else:
         new = _pod(random)
@@ -258,7 +258,8 @@ def _spots(value: Any, *, null: bool) -> Any:
                 yield from ((inner, name) for name in inner)
             elif not null and key in READ_FIELDS:
                 yield value, key
-            yield from _spots(inner, null=null)
+            if null or key != "volumes":  # what a volume's source says is not read
+                yield from _spots(inner, null=null)
     elif isinstance(value, list):
         if null:
             yield from ((value, index) for index in range(len(value)))

@@ -15,7 +15,7 @@ CAPABILITIES: Final = (
     *("NET_RAW", "SYS_ADMIN", "ALL", "all", "CAP_CHOWN", "CAP_NET_BIND_SERVICE", "chown", "net_bind_service", ""),
     *("SYS_PTRACE", "SYS_TIME", "NET_ADMIN", "CHOWN ", "NET_BIND_SERVICE,NET_RAW"),
 )
-DROPS: Final = (
+DROPS: Final[tuple[Any, ...]] = (
     ["ALL"],
     ["ALL"],
     ["NET_RAW", "ALL"],
@@ -118,6 +118,10 @@ ODD_NAMES: Final = (
     None,
     MISSING,
 )
+
+
+NOTHING: Final[tuple[Any, ...]] = ((), None)
+"""An empty list, in both of its spellings."""
 
 
 def put(into: dict[str, Any], key: str, value: Any) -> None:

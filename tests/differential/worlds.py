@@ -41,7 +41,7 @@ class World:
 
 
 def _defaults(enforce: str, audit: str, warn: str) -> dict[str, str]:
-    defaults = {}
+    defaults: dict[str, str] = {}
     for mode, text in zip(MODES, (enforce, audit, warn), strict=True):
         level, _, version = text.partition(":")
         defaults |= {mode: level, f"{mode}-version": version}
@@ -74,7 +74,7 @@ class Population:
 
 def version(random: Random) -> str:
     """A policy version: mostly one of v1.0 to the last, sometimes `latest` or one beyond it."""
-    return pick(random, 0.06, values.LATER_VERSIONS, random.choice(values.VERSIONS))
+    return str(pick(random, 0.06, values.LATER_VERSIONS, random.choice(values.VERSIONS)))
 
 
 def labels(random: Random, *, faults: float) -> dict[str, str]:

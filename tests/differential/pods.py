@@ -91,9 +91,18 @@ def _spec(random: Random, heat: float, *, clean: bool) -> Json:
         spec["os"] = random.choice((system, system, system, None))
     if random.random() < 0.35:
         spec["volumes"] = _volumes(random, heat)
-    if random.random() < 0.1:
-        spec |= {"serviceAccountName": "web", "nodeSelector": {"a": "b"}, "futureField": {"x": [1, None, "y"]}}
+    spec |= _unread(random)
     return spec
+
+
+def _unread(random: Random) -> Json:
+    """Fields that decide nothing, some of them only by the case of a letter."""
+    fields: Json = {}
+    if random.random() < 0.1:
+        fields |= {"serviceAccountName": "web", "nodeSelector": {"a": "b"}, "futureField": {"x": [1, None, "y"]}}
+    if random.random() < 0.02:
+        fields |= {"hostnetwork": True, "HostPID": True, "Volumes": [{"hostPath": {"path": "/"}}], "hostusers": False}
+    return fields
 
 
 def _name(random: Random, usual: str) -> Any:
@@ -120,6 +129,8 @@ def _container(random: Random, heat: float, *, clean: bool, name: Any) -> Json:
     if random.random() < 0.1:
         container["env"] = [{"name": "A", "value": "privileged"}, {"name": "B", "valueFrom": None}]
         container["resources"] = {"limits": {"cpu": "1"}}
+    if random.random() < 0.01:
+        container |= {"SecurityContext": {"privileged": True}, "Ports": [{"hostPort": 1}], "Image": "other"}
     return container
 
 

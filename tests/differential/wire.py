@@ -30,7 +30,11 @@ class Pipeline:
         """Connect to `port` on loopback and post to `path`."""
         raw = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = context.wrap_socket(raw, server_hostname="localhost")
+        try:
+            self._socket = context.wrap_socket(raw, server_hostname="localhost")
+        except OSError:
+            raw.close()
+            raise
         self._head = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ".encode()
         )

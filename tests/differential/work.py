@@ -85,6 +85,11 @@ class Worker:
         self._theirs = [Pipeline(port, context) for port in setting.reference_ports]
         self._endpoints = [Pipeline(port, context) for port in setting.own_ports]
 
+    def close(self) -> None:
+        """Close the connections."""
+        for pipeline in (*self._theirs, *self._endpoints):
+            pipeline.close()
+
     def run(self, start: int, stop: int) -> Tally:
         """Judge and compare reviews `start` up to `stop`.
 

@@ -76,7 +76,7 @@ CONTROLLERS: Final = (
 DEPLOYMENT: Final = CONTROLLERS[2]
 
 
-def request_json(kind: Kind = POD, spec: Json | None = None, *, metadata: Json | None = None, **fields: Any) -> Json:
+def request_json(kind: Kind = POD, spec: Json | None = None, /, *, metadata: Json | None = None, **fields: Any) -> Json:
     """The `request` of a review: creates an object of `kind`; `fields` replace members, None leaves one out."""
     names = {"group": kind.group, "version": "v1"}
     request: Json = {
@@ -106,7 +106,7 @@ def body_of(request: Json) -> bytes:
     return msgspec.json.encode({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
 
 
-def request(kind: Kind = POD, spec: Json | None = None, **fields: Any) -> AdmissionRequest:
+def request(kind: Kind = POD, spec: Json | None = None, /, **fields: Any) -> AdmissionRequest:
     """A decoded request."""
     return request_of(decode_review(body_of(request_json(kind, spec, **fields))))
 

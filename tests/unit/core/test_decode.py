@@ -93,7 +93,7 @@ def test_json_that_is_no_object_is_refused(text: bytes) -> None:
 
 
 def test_every_truncation_of_a_review_is_refused() -> None:
-    body = reviews.body_of(reviews.request_json(spec=reviews.GOOD_SPEC))
+    body = reviews.body_of(reviews.request_json(reviews.POD, reviews.GOOD_SPEC))
     for length in range(len(body)):
         with pytest.raises(MalformedReview):
             decode_review(body[:length])

@@ -46,7 +46,7 @@ def need(new: dict[str, str], old: dict[str, str], by: Any = BY, **fields: Any) 
     return needs(namespace_request(labels(**new), labels(**old), **fields), by)
 
 
-# --- labels --------------------------------------------------------------------------------------------------------------
+# --- labels ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("new", [{}, {"enforce": "restricted", "enforce_version": "v1.99", "warn": "baseline"}])
@@ -135,12 +135,14 @@ def test_a_namespace_that_is_missing_is_refused() -> None:
     assert decision.refusal.message == "cannot judge this request: object is missing"
 
 
-# --- stricter levels -----------------------------------------------------------------------------------------------------
+# --- stricter levels ------------------------------------------------------------------------------------------------
 
 STRICTER = [
     pytest.param({"enforce": "restricted"}, {"enforce": "baseline"}, True, id="stricter"),
     pytest.param({"enforce": "baseline"}, {}, True, id="from the default"),
-    pytest.param({"enforce": "baseline", "enforce_version": "v1.20"}, {"enforce": "baseline"}, True, id="older version"),
+    pytest.param(
+        {"enforce": "baseline", "enforce_version": "v1.20"}, {"enforce": "baseline"}, True, id="older version"
+    ),
     pytest.param(
         {"enforce": "baseline", "enforce_version": "v1.20"},
         {"enforce": "restricted"},
@@ -152,7 +154,9 @@ STRICTER = [
     pytest.param({"enforce": "baseline"}, {"enforce": "baseline"}, False, id="same"),
     pytest.param({"enforce": "baseline", "warn": "restricted"}, {"enforce": "baseline"}, False, id="other modes"),
     pytest.param({}, {"enforce": "restricted"}, False, id="label removed"),
-    pytest.param({"enforce": "privileged", "enforce_version": "v1.20"}, {"enforce": "baseline"}, False, id="privileged"),
+    pytest.param(
+        {"enforce": "privileged", "enforce_version": "v1.20"}, {"enforce": "baseline"}, False, id="privileged"
+    ),
     pytest.param({"enforce_version": "v1.20"}, {}, False, id="privileged of another version"),
     pytest.param({"enforce": "foo"}, {}, False, id="refused anyway"),
 ]
@@ -252,7 +256,7 @@ def test_existing_pods_without_names_or_specs() -> None:
     assert updated({"enforce": "baseline"}, {}, pods).warnings[1:] == (": host-namespaces",)
 
 
-# --- exempt namespaces ---------------------------------------------------------------------------------------------------
+# --- exempt namespaces ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -276,10 +276,10 @@ def _reason(cause: BaseException) -> str:  # noqa: PLR0911 - a table
         return "the proxy cannot be used"
     if isinstance(cause, exceptions.NameResolutionError):
         return "the name cannot be resolved"
+    if isinstance(cause, exceptions.NewConnectionError):  # a kind of ConnectTimeoutError
+        return "connection refused" if "refused" in str(cause) else "cannot connect"
     if isinstance(cause, exceptions.ConnectTimeoutError):
         return "no connection in time"
-    if isinstance(cause, exceptions.NewConnectionError):
-        return "connection refused" if "refused" in str(cause) else "cannot connect"
     if isinstance(cause, exceptions.TimeoutError | TimeoutError):
         return "no answer in time"
     if isinstance(cause, exceptions.SSLError | ssl.SSLError):

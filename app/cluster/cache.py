@@ -122,33 +122,38 @@ class LabelsCache:
         pause = self._first_pause
         while not self._stopping.is_set():
             began = time.monotonic()
-            try:
-                if not self._version:
-                    self._relist()
-                self._follow()
-            except _Expired:
-                self._version = ""
-                trouble = "the watch expired"
-            except ClusterError as error:
-                trouble = error.summary
-            except Exception:  # noqa: BLE001 - a bug here must not end the only thread that knows namespaces
-                _log.exception("watching namespaces failed; listing them again")
-                self._version = ""
-                trouble = "internal error while watching namespaces"
-            else:
-                trouble = ""
+            trouble = self._round()
             if self._stopping.is_set():
                 return
-            if time.monotonic() - began > max(_BRIEF, pause):
-                pause = self._first_pause  # it had worked for a while
-            if trouble or time.monotonic() - began < _BRIEF:
+            lasted = time.monotonic() - began
+            if self._heard > began and lasted > _BRIEF:  # it had worked: connections do end, and the next may be fine
+                pause = self._first_pause
+            elif trouble:
                 self._report(trouble)
+            if trouble or lasted < _BRIEF:
                 self._stopping.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
+    def _round(self) -> str:
+        """List if need be, then watch until the watch ends; what went wrong, if anything."""
+        try:
+            if not self._version:
+                self._relist()
+            self._follow()
+        except _Expired:
+            self._version = ""
+            return "the watch expired"
+        except ClusterError as error:
+            return error.summary
+        except Exception:  # noqa: BLE001 - a bug here must not end the only thread that knows namespaces
+            _log.exception("watching namespaces failed; listing them again")
+            self._version = ""
+            return "internal error while watching namespaces"
+        return ""
+
     def _report(self, trouble: str) -> None:
         """Say once, not with every attempt, that the cache is cut off."""
-        if trouble and trouble != self.trouble:
+        if trouble != self.trouble:
             _log.warning("namespaces are not up to date: %s", trouble)
         self.trouble = trouble
 

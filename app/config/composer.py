@@ -6,8 +6,9 @@ pass, and positions at hand for errors.
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 from yaml.events import (
@@ -42,6 +43,7 @@ Mark: TypeAlias = tuple[int, int]
 Marks: TypeAlias = dict[int, dict[str, Mark] | list[Mark]]
 """For each container (by its id) where its keys or items stand; valid while the document's value lives."""
 
+_TAG: Final = re.compile(r"(?:&\S+\s+)?(!\S*)")  # noqa: TID251 - fixed and linear
 _NO_KEY: Final = object()
 _MERGED: Final = object()
 _COMPLEX_KEY: Final = "a key must be a single word, not a mapping or sequence"
@@ -85,21 +87,33 @@ class _Anchored:
         self.height = 0
 
 
-def compose(text: str, first_line: int = 1, *, locate: bool = False) -> tuple[Any, Marks]:
-    """The value of the only document in a text (None if there is none) and, if asked for, the marks of its parts.
+class Composed(NamedTuple):
+    """The only document of a text."""
+
+    value: Any
+    """None if there is no document."""
+    line: int
+    """Where its content starts."""
+    marks: Marks
+    """Empty unless asked for."""
+
+
+def compose(text: str, first_line: int = 1, *, locate: bool = False) -> Composed:
+    """Read a text that holds at most one document.
 
     Raises Problem, or yaml's own errors with lines counted from zero within the text.
     """
     parser = CParser(text)
     try:
-        return _Composer(parser, first_line, locate=locate).run()
+        return _Composer(parser, text, first_line, locate=locate).run()
     finally:
         parser.dispose()
 
 
 class _Composer:
-    def __init__(self, parser: Any, first_line: int, *, locate: bool) -> None:
+    def __init__(self, parser: Any, text: str, first_line: int, *, locate: bool) -> None:
         self._next = parser.get_event
+        self._text = text
         self._first_line = first_line
         self._locate = locate
         self._marks: Marks = {}
@@ -111,8 +125,8 @@ class _Composer:
         self._decoded = 1
         self._aliased = 0
 
-    def run(self) -> tuple[Any, Marks]:
-        started = False
+    def run(self) -> Composed:
+        line = 0
         while True:
             event = self._next()
             kind = type(event)
@@ -127,12 +141,12 @@ class _Composer:
             elif kind is AliasEvent:
                 self._alias(event)
             elif kind is DocumentStartEvent:
-                if started:
+                if line:
                     text = "kubectl ignores what follows the end of a document; start the next one with `---`"
                     raise Problem(self._at(event), text)
-                started = True
+                line = self._at(event)[0]
             elif kind is StreamEndEvent:
-                return self._root, self._marks
+                return Composed(self._root, line, self._marks)
 
     def _at(self, event: Any) -> Mark:
         mark = event.start_mark
@@ -156,6 +170,8 @@ class _Composer:
             mapping.key = _MERGED
             return
         self._decoded += 1
+        if tag is not None:
+            self._check_tag(event)
         try:
             if mapping is None and plain and tag is None and anchor is None:
                 value = text if text and text[0] not in MEANINGFUL_FIRST else _plain(text)
@@ -178,6 +194,8 @@ class _Composer:
             raise Problem(self._at(event), _COMPLEX_KEY)
         if len(self._open) >= MAX_DEPTH:
             raise Problem(self._at(event), _TOO_DEEP)
+        if event.tag is not None:
+            self._check_tag(event)
         self._note(event)
         frame = _Open(value, self._decoded, event.anchor)
         self._decoded += 1
@@ -185,6 +203,12 @@ class _Composer:
             # Named from the start on, so that a node which contains itself is recognised.
             self._anchors[event.anchor] = _Anchored()
         self._open.append(frame)
+
+    def _check_tag(self, event: Any) -> None:
+        """Refuse `[!tag, x]`: for libyaml the comma ends the tag, for go-yaml it is part of it."""
+        token = _TAG.match(self._text, event.start_mark.index)
+        if token and "," in token[1]:
+            raise Problem(self._at(event), f"a comma directly behind the tag `{token[1][:40]}`; put a space between")
 
     def _end(self, event: Any) -> None:
         frame = self._open.pop()

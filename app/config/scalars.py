@@ -158,12 +158,11 @@ def as_json(value: Scalar) -> Scalar:
 
 def _written_out(value: float) -> int:
     """An integral float as its shortest digits filled up with zeros, which is how Go's JSON encoder writes it."""
-    digits, _, exponent = repr(value).partition("e")
+    digits, _, exponent = repr(abs(value)).partition("e")
     whole, _, fraction = digits.partition(".")
-    if not exponent:
-        return int(whole)
     # An exponent appears from 1e16 on, beyond all of a float's digits.
-    return int((whole + fraction).ljust(int(exponent) + 1, "0"))
+    number = int((whole + fraction).ljust(int(exponent) + 1, "0")) if exponent else int(whole)
+    return -number if value < 0 else number
 
 
 def as_key(value: Scalar) -> str:

@@ -69,7 +69,7 @@ class Document:
     value: Any
     source: str
     line: int
-    """The line of the stream on which the document starts, from one."""
+    """The line on which its content starts, from one."""
     marks: Marks = field(default_factory=dict, repr=False)
 
     def find(self, path: Sequence[str | int]) -> Mark | None:
@@ -188,13 +188,14 @@ def _parts(text: str, source: str) -> Iterator[tuple[int, str]]:
 
 
 def _read(part: str, source: str, line: int, *, locate: bool) -> Document:
-    part = part.removeprefix(_BYTE_ORDER_MARK)
+    if line > 1:  # the stream's own mark is gone by now
+        part = part.removeprefix(_BYTE_ORDER_MARK)
     stray = _STRAY_MARK.search(part) if _BYTE_ORDER_MARK in part else None
     if stray:  # libyaml would skip it, go-yaml takes it for text
         before = part[: stray.start() + 1]
         raise YamlError(source, line + before.count("\n"), 1, "a byte order mark inside the text; remove it")
     try:
-        value, marks = compose(part, line, locate=locate)
+        found = compose(part, line, locate=locate)
     except Problem as problem:
         raise YamlError(source, problem.line, problem.column, problem.text) from None
     except MarkedYAMLError as cause:
@@ -203,7 +204,7 @@ def _read(part: str, source: str, line: int, *, locate: bool) -> Document:
         raise _character_error(part, source, line, cause) from None
     except YAMLError as cause:  # pragma: no cover - PyYAML has no other kind today
         raise YamlError(source, line, 0, str(cause)) from None
-    return Document(value, source, line, marks)
+    return Document(found.value, source, found.line, found.marks)
 
 
 def _syntax_error(cause: MarkedYAMLError, part: str, source: str, first_line: int) -> YamlError:

@@ -84,7 +84,17 @@ def _installed() -> Path:
         try:
             venv.EnvBuilder(clear=True, with_pip=True).create(home)
             subprocess.run(
-                [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", PIN],
+                [
+                    home / "bin" / "python",
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--require-hashes",
+                    "--requirement",
+                    PIN,
+                ],
                 check=True,
             )
         except (OSError, subprocess.SubprocessError) as error:

@@ -28,6 +28,7 @@ LOG = PROJECT / "build/mutation.log"
 REASONS = PROJECT / "tests/mutants.txt"
 COPIED = ("app", "policies", "tests", "tools", "docs", "pyproject.toml", "README.md", "CONTRIBUTING.md", "Makefile")
 BAR = 0.95
+SHOWN = 200
 KILLED = ("killed", "timeout", "segfault")
 
 CONFIGURATION = """
@@ -155,7 +156,9 @@ def report(outcome: Outcome, tests: Sequence[str]) -> str:
         "",
     ]
     known = reasons()
-    for mutant in outcome.survivors:
+    if len(outcome.survivors) > SHOWN:
+        lines += [f"Too many to show; the first {SHOWN}:", ""]
+    for mutant in outcome.survivors[:SHOWN]:
         name = readable(mutant)
         because = known.get(name, "") or known.get(name.rpartition(" #")[0], "")
         lines += [f"### {name} ({outcome.status[mutant]})", ""]

@@ -1,0 +1,3 @@
+module pratique.dev/tests/bench/loadgen
+
+go 1.26

@@ -91,7 +91,7 @@ CHECK = Check(
             version="v1.19",
         ),
         Example(
-            "annotations before v1.19",
+            "unconfined by annotation before v1.19",
             annotations={POD_ANNOTATION: "unconfined", f"{CONTAINER_ANNOTATION}app": ""},
             finds=(
                 f"metadata.annotations[{POD_ANNOTATION}]",

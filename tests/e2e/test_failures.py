@@ -17,7 +17,7 @@ from tests.e2e.stub import Call, Reply, StubWebhook
 from tests.e2e.webhook import NAME, AnyCluster, Webhook
 from tests.kube.access import Credentials
 from tests.kube.certs import Authority
-from tests.kube.cluster import Cluster
+from tests.kube.cluster import STRANGER, Cluster
 from tests.kube.process import wait_for
 
 pytestmark = pytest.mark.e2e
@@ -137,6 +137,53 @@ def webhook_direct(start_webhook: Callable[..., Webhook]) -> Iterator[Webhook]:
     with start_webhook("webhook-recorded") as server:
         server.wait_ready()
         yield server
+
+
+def test_webhook_without_rights(
+    own_cluster: Cluster, namespaces: NamespaceFactory, start_webhook: Callable[..., Webhook]
+) -> None:
+    """A forgotten ClusterRoleBinding is told by the probe and in each denial, not guessed around."""
+    space = namespaces("rights", labels={webhook.OTHER_WEBHOOK: "rights"})
+    kubeconfig = own_cluster.access(STRANGER).kubeconfig
+    with start_webhook("webhook-rights", kubeconfig=kubeconfig) as server:
+        server.wait_until(lambda: server.get("/livez")[0] == 200, "alive")
+        wait_for(lambda: "forbidden" in server.get("/readyz?verbose")[1], "the reason in /readyz", 10.0)
+        assert not server.ready()
+        assert "forbidden" in server.text()
+        with webhook.registered(own_cluster, server.configuration("pratique-rights", space)):
+
+            def refusal() -> str:
+                answer = webhook.create_pod(own_cluster, space, objects.pod("any"), dry_run=True)
+                return answer.json["message"] if answer.status >= 400 else ""
+
+            message = wait_for(refusal, "a refusal", 20.0)
+            assert "forbidden" in message
+            assert f'namespace "{space}"' in message
+            assert "stranger-token" not in message + server.text()
+
+
+def test_apiserver_restart(
+    own_cluster: Cluster, namespaces: NamespaceFactory, start_webhook: Callable[..., Webhook]
+) -> None:
+    """The watch of namespaces breaks with the apiserver, and goes on with it: a label set later takes effect."""
+    space = namespaces("restart", labels={webhook.OTHER_WEBHOOK: "restart"})
+
+    def status() -> int:
+        answer: int = webhook.create_pod(own_cluster, space, objects.privileged_pod("any"), dry_run=True).status
+        return answer
+
+    with start_webhook("webhook-restart") as server:
+        server.wait_ready()
+        with webhook.registered(own_cluster, server.configuration("pratique-restart", space)):
+            own_cluster.restart_apiserver()
+            assert server.ready(), "stale labels are better than none"
+            labels = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}}
+            patched = own_cluster.request(
+                "PATCH", f"/api/v1/namespaces/{space}", labels, content_type="application/merge-patch+json"
+            )
+            assert patched.status == 200
+            wait_for(lambda: status() == 403, "the label known", 20.0)
+            assert server.exit_code is None
 
 
 @pytest.mark.parametrize("trusted", [True, False], ids=["of the CA", "of another CA"])

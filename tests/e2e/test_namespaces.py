@@ -6,7 +6,9 @@ import pytest
 
 from tests.e2e import objects, webhook
 from tests.e2e.conftest import EXEMPT_NAMESPACE, LABEL, NamespaceFactory
-from tests.e2e.webhook import AnyCluster
+from tests.e2e.webhook import NAME, OTHER_WEBHOOK, AnyCluster
+from tests.kube.cluster import Cluster
+from tests.kube.process import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("webhook")]
 
@@ -82,6 +84,43 @@ def test_relabel_by_dry_run_warns_too(cluster: AnyCluster, namespaces: Namespace
 def test_relabel_of_an_empty_namespace_is_silent(cluster: AnyCluster, namespaces: NamespaceFactory) -> None:
     space = namespaces("relabel-empty")
     assert cluster.kubectl("label", "namespace", space, f"{LABEL}enforce=restricted").stderr == ""
+
+
+def test_labels_older_than_the_webhook(audited: AnyCluster, namespaces: NamespaceFactory) -> None:
+    """A level that means nothing and that nobody refused counts as restricted, and the audit log says why."""
+    space = namespaces("old-labels", labels={OTHER_WEBHOOK: "none", f"{LABEL}enforce": "strict"})
+    assert audited.kubectl("label", "namespace", space, f"{OTHER_WEBHOOK}-").code == 0, "an old error is no new one"
+
+    def refused() -> bool:
+        return bool(webhook.create_pod(audited, space, objects.root_pod("any"), dry_run=True).status == 403)
+
+    wait_for(refused, "restricted enforced")
+    assert webhook.create_pod(audited, space, objects.pod("good")).status == 201
+    key = f"{NAME}/error"
+    event = audited.audit_event(
+        lambda event: event["objectRef"].get("namespace") == space and key in event.get("annotations", {})
+    )
+    assert '"strict"' in event["annotations"][key]
+    other = audited.kubectl("label", "namespace", space, f"{LABEL}warn=stern")
+    assert other.code == 1, "a new error is refused"
+
+
+def test_namespace_made_anew(own_cluster: Cluster, namespaces: NamespaceFactory) -> None:
+    """Labels of a deleted namespace are forgotten: its successor by the same name has its own."""
+    space = namespaces("made-anew", enforce="restricted")
+    assert webhook.create_pod(own_cluster, space, objects.privileged_pod("any"), dry_run=True).status == 403
+    path = f"/api/v1/namespaces/{space}"
+    own_cluster.request("DELETE", path)
+    # What the namespace controller would do, which does not run here.
+    gone = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}, "spec": {"finalizers": []}}
+    assert own_cluster.request("PUT", f"{path}/finalize", gone).status == 200
+    wait_for(lambda: own_cluster.request("GET", path).status == 404, "the namespace gone")
+    assert namespaces("made-anew", name=space) == space
+
+    def created() -> bool:
+        return bool(webhook.create_pod(own_cluster, space, objects.privileged_pod("any"), dry_run=True).status == 201)
+
+    wait_for(created, "the new labels known", 10.0)
 
 
 def test_labels_of_an_exempt_namespace_are_ignored(cluster: AnyCluster, namespaces: NamespaceFactory) -> None:

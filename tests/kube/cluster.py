@@ -28,8 +28,8 @@ from tests.kube.build import binary
 from tests.kube.go import BUILD
 from tests.kube.process import NotReadyError, Process, free_ports, wait_for
 
-ADMIN, DEVELOPER, ROBOT, WEBHOOK = "admin", "developer", "robot", "webhook"
-GROUPS = {ADMIN: "system:masters", DEVELOPER: "developers", ROBOT: "robots", WEBHOOK: "webhooks"}
+ADMIN, DEVELOPER, ROBOT, WEBHOOK, STRANGER = "admin", "developer", "robot", "webhook", "stranger"
+GROUPS = {ADMIN: "system:masters", DEVELOPER: "developers", ROBOT: "robots", WEBHOOK: "webhooks", STRANGER: "strangers"}
 _ATTEMPTS = 3  # a free port may be taken between finding and using it
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -56,6 +56,7 @@ class Cluster:
         self._flags = tuple(flags)
         self._env = dict(env or {})
         self._audit = audit
+        self._command: list[str | Path] = []
         self._users: dict[str, Access] = {}
         self._cleanup = ExitStack()
         self.processes: dict[str, Process] = {}
@@ -116,13 +117,23 @@ class Cluster:
         processes.enter_context(etcd)
         etcd.wait_until(lambda: _status(f"{client}/health") == 200, "healthy")
         self.server = f"https://127.0.0.1:{port}"
-        apiserver = Process(self._apiserver_command(client, port), self.folder / "kube-apiserver.log", env=self._env)
-        processes.enter_context(apiserver)
+        self._command = self._apiserver_command(client, port)
+        apiserver = self._run_apiserver()
+        processes.callback(self._stop_apiserver)
         self._users = {user: self._access(user) for user in GROUPS}
         for access in self._users.values():
             processes.callback(access.close)
         apiserver.wait_until(self._ready, "ready", 120.0)
-        self.processes = {"etcd": etcd, "kube-apiserver": apiserver}
+        self.processes["etcd"] = etcd
+
+    def _run_apiserver(self) -> Process:
+        count = len(list(self.folder.glob("kube-apiserver*.log")))
+        log = self.folder / f"kube-apiserver{f'-{count}' if count else ''}.log"
+        started = self.processes["kube-apiserver"] = Process(self._command, log, env=self._env)
+        return started
+
+    def _stop_apiserver(self, seconds: float = 15.0) -> None:
+        self.processes["kube-apiserver"].stop(seconds)
 
     def _apiserver_command(self, etcd: str, port: int) -> list[str | Path]:
         authority = certs.Authority("Pratique test cluster CA")
@@ -186,6 +197,14 @@ class Cluster:
     def request(self, method: str, path: str, body: object = None, *, user: str = ADMIN, **options: Any) -> Answer:
         """Call the REST API as the user."""
         return self._users[user].request(method, path, body, **options)
+
+    def restart_apiserver(self) -> None:
+        """Stop the apiserver and start it again with what it had; every connection to it breaks.
+
+        It would wait for its clients' watches to end; they are cut.
+        """
+        self._stop_apiserver(1.0)
+        self._run_apiserver().wait_until(self._ready, "ready again", 120.0)
 
     def audit_events(self) -> list[dict[str, Any]]:
         """The apiserver's audit log so far, oldest first."""

@@ -1,4 +1,5 @@
 """What image policies and their results are: plain, immutable values without I/O or cryptography.
 
-The server imports this package always and `app.images`, which brings sigstore and cryptography, only where image policies exist.
+The server imports this package always; `app.images`, which brings sigstore and cryptography, only where image policies
+exist.
 """

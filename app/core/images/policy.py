@@ -1,4 +1,4 @@
-"""Compiled image policies: what verification needs to know, made by `app.config` from ClusterImagePolicy and TrustRoot documents.
+"""Compiled image policies: what verification needs to know, made by `app.config` from policy documents.
 
 Everything here is frozen and hashable or a mapping that nobody changes; a document that is edited becomes a new value.
 """
@@ -14,7 +14,7 @@ MultiArch = Literal["index", "child", "any"]
 
 
 class Identity(NamedTuple):
-    """One permitted signer: exactly one of each pair is given, the other is ''. Expressions are RE2 and match the whole text."""
+    """One permitted signer: one of each pair is given, the other is ''. RE2 expressions match the whole text."""
 
     issuer: str = ""
     issuer_regexp: str = ""
@@ -24,7 +24,7 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Keyless:
-    """Signed with a short-lived certificate of a CA in the trust root; any one identity suffices, none refuses everything."""
+    """Signed with a short-lived certificate of a trusted CA; any one identity suffices, none refuses everything."""
 
     identities: tuple[Identity, ...]
     trust_root: str = ""
@@ -53,7 +53,7 @@ class Static:
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """A statement about the image that must exist, be signed as the authority says, and satisfy `cel` or `conditions`."""
+    """A statement about the image that must exist, be signed by the authority, and satisfy `cel` or `conditions`."""
 
     name: str
     predicate_type: str

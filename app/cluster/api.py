@@ -26,6 +26,8 @@ from app.cluster.access import Access, ClientCertificate
 from app.errors import ClusterError
 
 CONNECT_SECONDS: Final = 5.0
+IDLE_SECONDS: Final = 150.0
+"""A watch without a byte for so long is given up: servers send bookmarks about every minute."""
 MAX_BODY: Final = 64 * 1024 * 1024
 """Bytes of one answer or one watch event; more is refused."""
 _CHUNK: Final = 64 * 1024
@@ -81,9 +83,9 @@ class Api:
         return body
 
     def watch(self, path: str, seconds: int, **query: str | int) -> Watch:
-        """Open a watch that the server ends after `seconds`. Raises as `get`."""
+        """Open a watch that the server ends after `seconds`, and we when it is silent for long. Raises as `get`."""
         url = _url(path, {**query, "watch": 1, "timeoutSeconds": seconds})
-        return Watch(self, self._send(url, time.monotonic() + CONNECT_SECONDS, seconds + 30.0))
+        return Watch(self, self._send(url, time.monotonic() + CONNECT_SECONDS, IDLE_SECONDS))
 
     def close(self) -> None:
         """Close idle connections; requests that run end by their own deadlines."""

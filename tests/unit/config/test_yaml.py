@@ -133,6 +133,9 @@ def test_keys_become_text(key: str, meaning: str) -> None:
         ("<<: [{a: 1}, 2]", "f:1:15: `<<` merges a mapping or a sequence of mappings"),
         ("a: &a [{b: 1}]\nc: {<<: *a}", "f:2:9: `<<` merges a mapping or a sequence of mappings"),
         ("a: !!int x", "f:1:4: `x` is not a int, which its tag says it is"),
+        ("a: !!int " + "x" * 50, f"f:1:4: `{'x' * 37}...` is not a int, which its tag says it is"),
+        ("a: &a 18446744073709551615\n*a : 1", "f:2:1: `18446744073709551615` is too large for a key"),
+        ("- [&a [b, &c [*a]]]", "f:1:15: anchor `&a` contains itself"),
         ("a: !!binary '*'", "f:1:4: `!!binary` text is not base64"),
         ("a: !!timestamp x", "f:1:4: `x` is not a timestamp, which its tag says it is"),
         (

@@ -26,8 +26,12 @@ CONFIGURATION: Final = Path(__file__).with_name("demo.yaml")
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8443, show_default=True, help="Port; 0 takes a free one.")
-@click.option("--once", is_flag=True, help="Stop after the two samples; exit code 1 if a verdict is not as it should be.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8443, show_default=True, help="Port; 0 takes a free one."
+)
+@click.option(
+    "--once", is_flag=True, help="Stop after the two samples; exit code 1 if a verdict is not as it should be."
+)
 def demo(port: int, *, once: bool) -> None:
     """Try it here, without a cluster: serve on this machine and send two pods through the webhook.
 
@@ -69,7 +73,9 @@ class _Visit:
         threading.Thread(target=self._run, args=(ready,), daemon=True).start()
 
     def _run(self, ready: Ready) -> None:
-        click.echo(f"Pratique serves on {ready.url}. Every namespace enforces the level restricted ({_short(CONFIGURATION)}).")
+        click.echo(
+            f"Pratique serves on {ready.url}. Every namespace enforces the level restricted ({_short(CONFIGURATION)})."
+        )
         try:
             connection = http.client.HTTPSConnection(
                 "localhost", ready.port, timeout=10, context=ssl.create_default_context(cadata=self._trusted())
@@ -84,7 +90,9 @@ class _Visit:
             os.kill(os.getpid(), signal.SIGTERM)
             return
         click.echo()
-        click.echo(f"Still serving. Look around: curl -k {ready.url}/readyz?verbose   {ready.url}/docs   {ready.url}/metrics")
+        click.echo(
+            f"Still serving. Look around: curl -k {ready.url}/readyz?verbose   {ready.url}/docs   {ready.url}/metrics"
+        )
         click.echo("Ctrl-C ends it.")
 
     def _send(self, connection: http.client.HTTPSConnection, number: int, sample: Sample) -> None:
@@ -98,9 +106,13 @@ class _Visit:
         self.surprised = self.surprised or allowed is not sample.allowed
         click.echo()
         click.secho(f"{number}. {sample.title}", bold=True)
-        click.echo(f"   POST {ready_path(connection)}  {len(body)} bytes, AdmissionReview: CREATE Pod shop/{sample.name}")
+        click.echo(
+            f"   POST {ready_path(connection)}  {len(body)} bytes, AdmissionReview: CREATE Pod shop/{sample.name}"
+        )
         click.echo(textwrap.indent(_yaml(sample.pod["spec"]), "     "))
-        verdict = click.style("allowed", fg="green", bold=True) if allowed else click.style("denied", fg="red", bold=True)
+        verdict = (
+            click.style("allowed", fg="green", bold=True) if allowed else click.style("denied", fg="red", bold=True)
+        )
         click.echo(f"   {answer.status} {answer.reason}: {verdict} after {milliseconds:.1f} ms")
         if not allowed:
             click.echo("   kubectl would print:")

@@ -33,7 +33,11 @@ class Group(click.Group):
 
 @click.group(
     cls=Group,
-    context_settings={"auto_envvar_prefix": "PRATIQUE", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "auto_envvar_prefix": "PRATIQUE",
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
     epilog="Every option can be set in the environment too: --log-level of serve is PRATIQUE_SERVE_LOG_LEVEL.",
 )
 @click.version_option(version(), prog_name="pratique", message="%(prog)s %(version)s")

@@ -37,10 +37,19 @@ class Options(TypedDict):
 
 
 @click.command()
-@click.option("--bind-address", default="0.0.0.0", show_default=True, help="Address to listen on; '' for all, IPv6 too.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8443, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--bind-address",
+    default="0.0.0.0",  # noqa: S104 - a pod's address is not known beforehand
+    show_default=True,
+    help="Address to listen on; '' for all, IPv6 too.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8443, show_default=True, help="Port; 0 takes a free one."
+)
 @click.option("--tls-cert-file", type=_FILE, help="Certificate chain, PEM. Without it: a self-signed certificate.")
-@click.option("--tls-private-key-file", type=_FILE, help="Key of the certificate, PEM. Both files are reloaded on change.")
+@click.option(
+    "--tls-private-key-file", type=_FILE, help="Key of the certificate, PEM. Both files are reloaded on change."
+)
 @click.option("--client-ca-file", type=_FILE, help="Only hear reviews from clients with a certificate of this CA, PEM.")
 @click.option("--config", type=_FILE, help="PodSecurityConfiguration, as for the apiserver. Reloaded on change.")
 @click.option("--kubeconfig", type=_FILE, help="Cluster whose namespaces to watch. Default: the pod's service account.")
@@ -110,11 +119,13 @@ def start(options: Options, on_ready: Callable[[Ready], None]) -> int:
 def _check(options: Options) -> None:
     if (options["tls_cert_file"] is None) is not (options["tls_private_key_file"] is None):
         raise ConfigError(
-            "--tls-cert-file and --tls-private-key-file go together", "give both, or neither for a self-signed certificate"
+            "--tls-cert-file and --tls-private-key-file go together",
+            "give both, or neither for a self-signed certificate",
         )
     if options["client_ca_file"] is not None and options["tls_cert_file"] is None:
         raise ConfigError(
-            "--client-ca-file needs --tls-cert-file", "a cluster that shows a client certificate also checks the server's"
+            "--client-ca-file needs --tls-cert-file",
+            "a cluster that shows a client certificate also checks the server's",
         )
 
 

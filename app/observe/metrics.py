@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -51,7 +51,7 @@ class Metrics(Collector):
         if process:
             ProcessCollector(registry=self._registry)
 
-    # --- counting ------------------------------------------------------------------------------------------------------
+    # --- counting ----------------------------------------------------------------------------------------------------
 
     def record(self, decision: Decision, seconds: float) -> None:
         """Count one answered review; `seconds` from its last byte to its answer."""
@@ -59,7 +59,12 @@ class Metrics(Collector):
         self._seconds += seconds
         request = decision.request
         resource = request.resource
-        key = (request.operation, resource.resource if resource is not None else None, decision.allowed, request.dry_run)
+        key = (
+            request.operation,
+            resource.resource if resource is not None else None,
+            decision.allowed,
+            request.dry_run,
+        )
         try:
             self._requests[key] += 1
         except KeyError:
@@ -94,7 +99,7 @@ class Metrics(Collector):
         """Count an attempt to put a changed file in place."""
         self._reloads[what, success] += 1
 
-    # --- scraping ------------------------------------------------------------------------------------------------------
+    # --- scraping ----------------------------------------------------------------------------------------------------
 
     def text(self) -> bytes:
         """Give the page of a scrape, in the text format 0.0.4 (`CONTENT_TYPE`)."""
@@ -117,21 +122,25 @@ class Metrics(Collector):
         yield requests
         yield self._durations()
         yield _counter(
-            "pratique_check_findings", "Reviews that broke a check.", ("check", "mode"), dict(self._findings)
+            "pratique_check_findings", "Reviews that broke a check.", ("check", "mode"), self._findings.items()
         )
-        exemptions = {(kind,): count for kind, count in self._exemptions.items()}
+        exemptions = [((kind,), count) for kind, count in self._exemptions.items()]
         yield _counter("pratique_exemptions", "Reviews allowed unjudged.", ("kind",), exemptions)
-        errors = {(cause,): count for cause, count in self._errors.items()}
+        errors = [((cause,), count) for cause, count in self._errors.items()]
         yield _counter("pratique_errors", "What could not be judged, looked up or understood.", ("cause",), errors)
-        reloads = {
-            (what, "success" if success else "failure"): count for (what, success), count in self._reloads.items()
-        }
+        reloads = [
+            ((what, "success" if success else "failure"), count) for (what, success), count in self._reloads.items()
+        ]
         yield _counter("pratique_reloads", "Changed files put in place.", ("what", "result"), reloads)
         build = GaugeMetricFamily("pratique_build_info", "The running version, as a label.", labels=("version",))
         build.add_metric((self._version,), 1)
         yield build
         for name, text, value in (
-            ("pratique_certificate_expiry_timestamp_seconds", "End of the serving certificate.", self._certificate_expiry),
+            (
+                "pratique_certificate_expiry_timestamp_seconds",
+                "End of the serving certificate.",
+                self._certificate_expiry,
+            ),
             (
                 "pratique_config_last_reload_success_timestamp_seconds",
                 "When the configuration in use took effect.",
@@ -153,9 +162,9 @@ class Metrics(Collector):
         return family
 
 
-def _counter(name: str, text: str, labels: tuple[str, ...], counts: dict[tuple[str, ...], int]) -> Metric:
+def _counter(name: str, text: str, labels: tuple[str, ...], counts: Iterable[tuple[tuple[str, ...], int]]) -> Metric:
     family = CounterMetricFamily(name, text, labels=labels)
-    for values, count in sorted(counts.items()):
+    for values, count in sorted(counts):
         family.add_metric(values, count)
     return family
 

@@ -1,8 +1,9 @@
 """The one place that hears of every decision after it is sent: counts it, and logs what an operator must know.
 
-A denial or an error is one line at INFO; an allowed review is one at DEBUG, and costs nothing otherwise. A line names who
-asked for what and which checks decided; it never holds a value from the object. Errors are throttled by kind, as anyone
-who reaches the port can make them; denials are not, as they are the log's purpose and the apiserver bounds their rate.
+A denial or an error is one line at INFO; an allowed review is one at DEBUG, and costs nothing otherwise. A line names
+who asked for what and which checks decided; it never holds a value from the object. Errors are throttled by kind, as
+anyone who reaches the port can make them; denials are not, as they are the log's purpose and the apiserver bounds their
+rate.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Configuration:
             self.snapshot = load_snapshot(self._path, self._controllers)
         except ConfigError as error:
             self._metrics.reloaded("configuration", success=False)
-            _log.error("configuration not reloaded, the old one stays in force: %s", _told(error))  # noqa: TRY400
+            _log.error("configuration not reloaded, the old one stays in force: %s", _told(error))
             return
         self._metrics.reloaded("configuration", success=True)
         self._metrics.configured(self._wall())

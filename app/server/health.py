@@ -1,4 +1,4 @@
-"""Liveness and readiness in the words of Kubernetes' own components: `/livez` and `/readyz`, `?verbose`, `?exclude=`."""
+"""Liveness and readiness as Kubernetes' own components tell them: `/livez` and `/readyz`, `?verbose`, `?exclude=`."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
 Draining, so that not one review is lost in a rolling restart:
 
-1. At SIGTERM or SIGINT readiness turns 503 and every answer becomes the last of its connection (`Connection: close`), so
-   clients move to another replica between two requests. Listening goes on: the Service sends new connections here until
-   its endpoints are updated.
-2. After `drain_seconds` listening ends. Requests under way are answered; a connection is closed once it has been idle for
-   `IDLE_GRACE_SECONDS`, as its client may just be sending on one that it used a moment ago.
+1. At SIGTERM or SIGINT readiness turns 503 and every answer becomes the last of its connection (`Connection: close`),
+   so clients move to another replica between two requests. Listening goes on: the Service sends new connections here
+   until its endpoints are updated.
+2. After `drain_seconds` listening ends. Requests under way are answered; a connection is closed once it has been idle
+   for `IDLE_GRACE_SECONDS`, as its client may just be sending on one that it used a moment ago.
 3. When no connection is left, the process ends with 0. A second signal ends it at once.
 """
 
@@ -25,6 +25,7 @@ import uvicorn
 from app.errors import ConfigError
 from app.server.limits import Limits
 from app.server.protocol import Connection, Shared
+from app.server.settings import Settings
 
 IDLE_GRACE_SECONDS = 1.0
 TICK_SECONDS = 1.0
@@ -40,20 +41,19 @@ class Listener(uvicorn.Server):
     def __init__(
         self,
         application: Any,
-        address: str,
-        port: int,
+        settings: Settings,
         tls: ssl.SSLContext,
         shared: Shared,
         ticks: Sequence[Callable[[], object]] = (),
     ) -> None:
-        """Serve the ASGI `application`; `port` 0 takes a free one, an empty `address` means all, IPv4 and IPv6.
+        """Serve the ASGI `application` at the address and port of the settings.
 
         Each of `ticks` is called about once a second; it must neither raise nor wait.
         """
         config = uvicorn.Config(
             application,
-            host=address or None,  # type: ignore[arg-type]
-            port=port,
+            host=settings.bind_address or None,  # type: ignore[arg-type]
+            port=settings.port,
             loop="uvloop",
             http=Connection,
             ws="none",
@@ -105,7 +105,7 @@ class Listener(uvicorn.Server):
         self._shared.drain()
         asyncio.get_running_loop().call_later(seconds, self._stop.set)
 
-    # --- uvicorn's steps, in their order -------------------------------------------------------------------------------
+    # --- uvicorn's steps, in their order -----------------------------------------------------------------------------
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, with the time-outs of TLS that uvicorn has no settings for."""

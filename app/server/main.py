@@ -96,7 +96,7 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None], generati
         wants_certificate=certificates.asks_client,
     )
     ticks = (certificates.poll, configuration.poll, recorder.flush)
-    listener = Listener(application, settings.bind_address, settings.port, certificates.listener, shared, ticks)
+    listener = Listener(application, settings, certificates.listener, shared, ticks)
     if settings.tls is None:
         _log.warning("self-signed certificate: clients must be told to trust it; a cluster needs --tls-cert-file")
     if namespaces is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
+from functools import cache
 from html import escape
 from typing import Annotated, Any, Final
 
@@ -61,11 +62,13 @@ def operations(ready: Mapping[str, Probe], metrics: Callable[[], bytes], version
         """Versions of Pratique and of the Python that runs it."""
         return Version(version=version, python=platform.python_version())
 
+    page = cache(lambda: _page(api.openapi()))
+
     @api.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def docs() -> Response:
         """Show the OpenAPI document as a page without scripts."""
         policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        return HTMLResponse(_page(api.openapi()), headers=policy)
+        return HTMLResponse(page(), headers=policy)
 
     _describe_validate(api)
     return api
@@ -138,7 +141,9 @@ def _page(document: Mapping[str, Any]) -> str:
 
 
 _STYLE: Final = (
-    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}"
     "section{border-top:1px solid #8888;margin-top:1.5rem}h2{font:1.1rem ui-monospace,monospace}"
-    "dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{font-family:ui-monospace,monospace}dd{margin:0}"
+    "dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}"
+    "dt{font-family:ui-monospace,monospace}dd{margin:0}"
 )

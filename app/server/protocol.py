@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from app.observe.recorder import Recorder
     from app.server.limits import Limits
 
-_EAGER = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 _REASONS = {
-    400: "not a valid HTTP/1.1 request",
+    400: "not a valid HTTP request",
     408: "the request took too long to arrive",
     431: "the request's headers are too large",
 }
@@ -126,6 +126,7 @@ class Connection(HttpToolsProtocol):
     """One client. It is idle, reading headers, busy (a body or an answer is under way), or lingers before it closes."""
 
     cycle: Cycle | None  # type: ignore[assignment]
+    parser: Any  # None once the connection is lost or refused
 
     def __init__(self, shared: Shared, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
         """Be ready for a transport; the loop calls `connection_made` after the TLS handshake."""
@@ -142,7 +143,7 @@ class Connection(HttpToolsProtocol):
         self._client_verified = False
         self._start: tuple[Cycle, ASGI3Application] | None = None
 
-    # --- the transport's calls -----------------------------------------------------------------------------------------
+    # --- the transport's calls ---------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin idle: a client may open a connection long before it has a request for it (Go's does)."""
@@ -205,7 +206,7 @@ class Connection(HttpToolsProtocol):
                 self.tasks.add(task)
                 task.add_done_callback(self.tasks.discard)
 
-    # --- the parser's calls --------------------------------------------------------------------------------------------
+    # --- the parser's calls ------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """Start the clock for the headers of a request."""
@@ -287,7 +288,7 @@ class Connection(HttpToolsProtocol):
         else:
             super().on_message_complete()
 
-    # --- the server's calls --------------------------------------------------------------------------------------------
+    # --- the server's calls ------------------------------------------------------------------------------------------
 
     def overdue(self, now: float) -> bool:
         """Tell whether the present phase has lasted longer than its limit."""
@@ -329,7 +330,8 @@ class Connection(HttpToolsProtocol):
             text = reason.encode("ascii")
             self.transport.write(
                 STATUS_LINE[status]
-                + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(text)
+                + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+                % len(text)
                 + text
             )
             self._lingering = True

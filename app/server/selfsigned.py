@@ -1,7 +1,7 @@
 """A self-signed certificate for trying Pratique without any set-up; a cluster gives its own files.
 
-Made in a child process: the X.509 library costs 10 MiB that a server would carry for its whole life, and the child works
-while the parent imports the rest of the server.
+Made in a child process: the X.509 library costs 10 MiB that a server would carry for its whole life, and the child
+works while the parent imports the rest of the server.
 """
 
 import contextlib
@@ -48,16 +48,17 @@ class Generation:
 
 def generate() -> Pair:
     """Make a P-256 key (the cheapest handshake) and a certificate for `NAMES` and `ADDRESSES`."""
-    import datetime  # noqa: PLC0415 - needed in the child only, like cryptography
+    import datetime as dt  # noqa: PLC0415 - needed in the child only, like cryptography
     import ipaddress  # noqa: PLC0415
 
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.x509 import oid  # noqa: PLC0415
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "pratique self-signed")])
-    now = datetime.datetime.now(datetime.UTC)  # noqa: TID251 - this is the shell
+    name = x509.Name([x509.NameAttribute(oid.NameOID.COMMON_NAME, "pratique self-signed")])
+    now = dt.datetime.now(dt.UTC)  # noqa: TID251 - this is the shell
     alternatives = [x509.DNSName(entry) for entry in NAMES]
     addresses = [x509.IPAddress(ipaddress.ip_address(entry)) for entry in ADDRESSES]
     usage = x509.KeyUsage(
@@ -77,11 +78,11 @@ def generate() -> Pair:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))  # clocks differ
-        .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
+        .not_valid_before(now - dt.timedelta(minutes=5))  # clocks differ
+        .not_valid_after(now + dt.timedelta(days=VALID_DAYS))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([*alternatives, *addresses]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)

@@ -1,8 +1,8 @@
 """TLS: contexts made from files or memory, and a new certificate put in place without dropping a connection.
 
 How a reload works: connections are accepted with one context that never changes (`Certificates.listener`); its
-server-name callback, which OpenSSL calls in every handshake, points the new connection at the current context. A swap is
-one assignment, so a handshake sees the old pair or the new one, never a mix; established connections are not touched.
+server-name callback, which OpenSSL calls in every handshake, points the new connection at the current context. A swap
+is one assignment, so a handshake sees the old pair or the new one, never a mix; established connections live on.
 """
 
 import logging
@@ -135,7 +135,9 @@ def _private_file(content: bytes) -> Iterator[str]:
 class Certificates:
     """The serving certificate, watched. `listener` is the context to listen with."""
 
-    def __init__(self, loaded: Loaded, files: Files | None, metrics: Metrics, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, loaded: Loaded, files: Files | None, metrics: Metrics, wall: Callable[[], float] = time.time
+    ) -> None:
         """Serve `loaded`; with `files`, `poll` replaces it when they change."""
         self._current = loaded
         self._files = files
@@ -170,7 +172,7 @@ class Certificates:
             if identity == self._failed:
                 self._seen = identity  # say it once
                 self._metrics.reloaded("certificate", success=False)
-                _log.error("certificate not reloaded, the old one still serves: %s", error)  # noqa: TRY400 - says it all
+                _log.error("certificate not reloaded, the old one still serves: %s", error)
             self._failed = identity
             return False
         self._seen, self._failed = identity, None

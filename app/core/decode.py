@@ -53,7 +53,7 @@ def decode(decoder: msgspec.json.Decoder[T], text: bytes | msgspec.Raw, what: st
 
 
 def _lossless(encoded: bytes, text: bytes) -> bool:
-    """Whether lengths differ only by what Go's encoder writes otherwise: a last line feed, and `<`, `>`, `&` escaped."""
+    """Whether lengths differ only by what Go writes otherwise: a last line feed, and `<`, `>`, `&` escaped."""
     text = text.removesuffix(b"\n")
     return len(encoded) == len(text) or (b"\\u00" in text and len(_plain(encoded)) == len(_plain(text)))
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -93,14 +94,16 @@ def _ranges(options: argparse.Namespace) -> Iterator[tuple[int, int]]:
 
 
 def _run(setting: Setting, options: argparse.Namespace) -> Tally:
-    """Spread the ranges over processes; progress is shown on a terminal."""
+    """Spread the ranges over processes; progress is shown on a terminal. An interrupt ends early with what there is."""
     total = Tally()
+    stopping: list[int] = []
+    signal.signal(signal.SIGINT, lambda received, _: stopping.append(received))
     ranges = _ranges(options)
     context = multiprocessing.get_context("spawn")
     begun = time.monotonic()
     with ProcessPoolExecutor(options.workers, context, work.start, (setting,)) as pool:
         waiting: set[Future[Tally]] = set()
-        while True:
+        while not stopping:
             while len(waiting) < 3 * options.workers and (bounds := next(ranges, None)):
                 waiting.add(pool.submit(work.run, *bounds))
             if not waiting:
@@ -109,6 +112,9 @@ def _run(setting: Setting, options: argparse.Namespace) -> Tally:
             for future in done:
                 total.add(future.result())
             _progress(total, options.reviews, time.monotonic() - begun)
+        for future in waiting:
+            total.add(future.result())
+        return total
 
 
 def _progress(total: Tally, wanted: int, seconds: float) -> None:

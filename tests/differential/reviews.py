@@ -207,6 +207,8 @@ def _namespace_create(random: Random, namespace: str) -> tuple[str, Json]:
 def _namespace_update(random: Random, namespace: str) -> tuple[str, Json]:
     if random.random() < 0.4:
         namespace = f"ns-{100 + random.randrange(worlds.POPULATED)}"
+    elif random.random() < 0.1:
+        namespace = random.choice(worlds.EXEMPT_NAMESPACES)
     faults = random.choice((0.0, 0.0, 0.2, 0.6))
     old: Any = worlds.labels(random, faults=faults)
     new: Any = dict(old)
@@ -220,7 +222,7 @@ def _namespace_update(random: Random, namespace: str) -> tuple[str, Json]:
             new.pop(key, None)
     if random.random() < 0.4:
         new[f"{worlds.PREFIX}enforce"] = random.choice(("baseline", "restricted"))
-    new, old = pick(random, 0.03, (None, {}), new), pick(random, 0.03, (None, {}), old)
+    new, old = pick(random, 0.06, (None, {}), new), pick(random, 0.03, (None, {}), old)
     parts = _parts("Namespace", "", "namespaces", "UPDATE", _labelled(namespace, new), _labelled(namespace, old))
     if random.random() < 0.08:
         parts["subResource"] = random.choice(("finalize", "status"))
@@ -240,7 +242,8 @@ def _odd(random: Random, namespace: str) -> tuple[str, Json]:
     elif fault in {"no-object", "no-old"}:
         parts["oldObject"] = None
     else:
-        spots = list(_spots(parts["object"], null=fault == "null-item"))
+        spoilt = random.choice([part for part in (parts["object"], parts["object"], parts["oldObject"]) if part])
+        spots = list(_spots(spoilt, null=fault == "null-item"))
         if make in {_namespace_create, _namespace_update}:
             # Its spec says nothing and is not read; without its name the reference asks for the pods of all namespaces.
             spots = [(where, key) for where, key in spots if key not in {"spec", "metadata"}]

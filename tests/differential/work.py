@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import ssl
 from collections import Counter
 from dataclasses import dataclass, field
@@ -200,7 +201,8 @@ _worker: list[Worker] = []
 
 
 def start(setting: Setting) -> None:
-    """Prepare this process to `run` ranges."""
+    """Prepare this process to `run` ranges; an interrupt is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker[:] = [Worker(setting)]
 
 

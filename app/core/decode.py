@@ -53,7 +53,7 @@ def decode(decoder: msgspec.json.Decoder[T], text: bytes | msgspec.Raw, what: st
 
 
 def _lossless(encoded: bytes, text: bytes) -> bool:
-    """Whether lengths differ only by what Go writes otherwise: a last line feed, and `<`, `>`, `&` in six bytes each."""
+    """Whether lengths differ only by what Go writes otherwise: a last line feed, and `<`, `>`, `&` in six bytes."""
     more = len(text.removesuffix(b"\n")) - len(encoded)
     return more == 0 or (more > 0 and more == 5 * (text.count(b"\\u00") - encoded.count(b"\\u00")))
 

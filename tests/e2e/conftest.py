@@ -101,7 +101,8 @@ def cluster(apiserver_flags: list[str]) -> Iterator[AnyCluster]:
         except UnusableError as error:
             pytest.skip(f"the cluster of {given} cannot be used: {error}")
     else:
-        with Cluster("e2e", flags=apiserver_flags) as own:
+        worker = os.environ.get("PYTEST_XDIST_WORKER")  # with `-n`, each worker has its own
+        with Cluster(f"e2e-{worker}" if worker else "e2e", flags=apiserver_flags) as own:
             _prepare(own)
             yield own
 

@@ -437,7 +437,12 @@ async def test_stopping_between_two_pages(server: KubeApi, api: Api, monkeypatch
     for number in range(600):
         server.put(f"n{number}")
     cache = LabelsCache(api)
-    monkeypatch.setattr(cache, "_lean", lambda _: cache._stopping.set() or {})
+
+    def stop_asked(_: object) -> dict[str, str]:
+        cache._stopping.set()
+        return {}
+
+    monkeypatch.setattr(cache, "_lean", stop_asked)
     cache.start()
     await until(lambda: not cache._thread.is_alive())
     assert not cache.ready

@@ -168,6 +168,8 @@ class _Composer:
         mapping = self._awaits_key()
         if mapping is not None and text == "<<" and (plain or tag == MERGE):
             mapping.key = _MERGED
+            if anchor is not None:
+                self._anchors[anchor] = _Anchored(text, 1)
             return
         self._decoded += 1
         if tag is not None:

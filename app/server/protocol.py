@@ -271,15 +271,17 @@ class Connection(HttpToolsProtocol):
         self.since = self.loop.time()
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
         cycle = self.cycle
         if cycle is not None and cycle.more_body and cycle.response_complete and not cycle.keep_alive:
             self._lingering = True
+            self.flow.resume_reading()
         elif self.pipeline:
-            # Not started within this call: thousands of pipelined requests would nest.
+            # Reading stays paused until all are answered: a client that sends without end would fill the memory. And
+            # the next is not started within this call: thousands of pipelined requests would nest.
             self._start_asgi_task(*self.pipeline.pop())
         else:
             self.idle = not self.reading_headers
+            self.flow.resume_reading()
 
     def on_message_complete(self) -> None:
         """Hand on the end of a body, or close now if that was all the connection lingered for."""
@@ -297,21 +299,24 @@ class Connection(HttpToolsProtocol):
             allowed = limits.linger_seconds
         elif self.idle:
             allowed = limits.keep_alive_seconds
-        elif self.reading_headers:
-            allowed = limits.header_seconds
-        else:
+        elif self._answering():
             allowed = limits.request_seconds
+        else:
+            allowed = limits.header_seconds
         return now - self.since > allowed
 
     def expire(self) -> None:
         """End the connection as its phase demands."""
         if self.idle or self._lingering:
             self.transport.close()
-        elif self.reading_headers:
-            self.refuse(408)
-        else:
+        elif self._answering():
             self.shared.recorder.refused("request-timeout", "the client did not take its answer")
             self.transport.abort()
+        else:
+            self.refuse(408)
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def retire(self) -> None:
         """Let the answers under way be the last."""

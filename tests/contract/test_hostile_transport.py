@@ -293,4 +293,4 @@ def test_a_client_that_does_not_read(impatient: Webhook) -> None:
         with contextlib.suppress(OSError):  # its answers fill the buffers of both sides, then it cannot send either
             while True:
                 connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
-        wait_for(lambda: "did not take its answer" in impatient.text(), "the end of the connection", 15)
+        wait_for(lambda: "did not take its answer" in impatient.text(), "the end of the connection", 10)

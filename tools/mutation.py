@@ -4,9 +4,13 @@ Works in a copy of the tree under build/, so that a mutant never touches a file 
 thing at a time inside a function and runs the tests that reach it; a mutant that no test notices has survived. The
 outcome goes to docs/mutation.md and build/mutation.json. Survivors that change nothing that anybody could observe are
 listed with the reason in tests/mutants.txt; they count as survivors all the same.
+
+What runs when a module is imported has run before mutmut puts a mutant in place, so such a mutant seems to survive. So
+all survivors get a second trial, each in a fresh interpreter.
 """
 
 import argparse
+import concurrent.futures
 import inspect
 import json
 import os
@@ -29,12 +33,25 @@ REASONS = PROJECT / "tests/mutants.txt"
 COPIED = ("app", "policies", "tests", "tools", "docs", "pyproject.toml", "README.md", "CONTRIBUTING.md", "Makefile")
 BAR = 0.95
 SHOWN = 200
+STATUS = {
+    0: "survived",
+    1: "killed",
+    2: "killed",
+    3: "killed",
+    4: "killed",
+    5: "no tests",
+    33: "no tests",
+    None: "not run",
+}
+STATUS |= dict.fromkeys((24, -24, 36, 152, 255), "timeout") | dict.fromkeys((-9, -11), "segfault")
 KILLED = ("killed", "timeout", "segfault")
+AGAIN = ("survived", "no tests")
 
 CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["app", "policies"]
 only_mutate = ["app/core/*", "app/catalog.py", "policies/*"]
+do_not_mutate = ["app/core/images/*"]
 also_copy = ["tools", "docs", "README.md", "CONTRIBUTING.md", "Makefile"]
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:cov", "-W", "ignore"]
 pytest_add_cli_args_test_selection = {tests}
@@ -43,13 +60,7 @@ use_git_change_detection = false
 """
 
 # Which tests may kill: those that look at policies and the engine and need no server, cluster or Go.
-TESTS = (
-    "tests/unit/core",
-    "tests/unit/test_catalog.py",
-    "tests/policies",
-    "tests/property",
-    "tests/project/test_generated.py",
-)
+TESTS = ("tests/policies/test_*.py", "tests/project/test_generated.py", "tests/unit/core/test_*.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +108,39 @@ def mutmut(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def results() -> dict[str, str]:
-    """The state of every mutant, as mutmut lists it."""
-    listing = mutmut("results", "--all", "true").stdout
-    return dict(re.findall(r"^\s*(\S+): ([a-z ]+)$", listing, re.MULTILINE))
+    """What mutmut found out about every mutant."""
+    found: dict[str, str] = {}
+    for record in sorted((COPY / "mutants").rglob("*.meta")):
+        codes = json.loads(record.read_text(encoding="utf-8"))["exit_code_by_key"]
+        found |= {name: STATUS.get(code, f"exit code {code}") for name, code in codes.items()}
+    return found
+
+
+def confirm(mutant: str, tests: Sequence[str]) -> str:
+    """The status of one mutant in a fresh interpreter."""
+    environment = {**os.environ, "MUTANT_UNDER_TEST": mutant, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [
+        "nice",
+        "-n",
+        "10",
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:cov",
+        *tests,
+    ]
+    try:
+        done = subprocess.run(
+            command, cwd=COPY / "mutants", env=environment, check=False, capture_output=True, timeout=300
+        )
+    except subprocess.TimeoutExpired:
+        return "timeout"
+    return "survived" if done.returncode == 0 else "killed"
 
 
 def reasons() -> dict[str, str]:
@@ -128,7 +169,7 @@ def difference(mutant: str) -> str:
     return "\n".join(changed)
 
 
-def report(outcome: Outcome, tests: Sequence[str]) -> str:
+def report(outcome: Outcome) -> str:
     """docs/mutation.md."""
     total = len(outcome.status)
     by_module: dict[str, Counter[str]] = {}
@@ -143,7 +184,7 @@ def report(outcome: Outcome, tests: Sequence[str]) -> str:
         "",
         f"{share}; {len(outcome.survivors)} survived. {day}, {outcome.seconds / 60:.0f} minutes.",
         "",
-        f"Tests that may kill: {', '.join(f'`{test}`' for test in tests)}.",
+        f"Tests that may kill: {', '.join(f'`{test}`' for test in TESTS)}.",
         "",
         "| module | mutants | killed | survived |",
         "| --- | ---: | ---: | ---: |",
@@ -177,19 +218,25 @@ def main() -> None:
         "--children", default=str(os.cpu_count() or 1), help="how many run at once (default: all cores)"
     )
     arguments = parser.parse_args()
-    tests = [test for test in TESTS if (PROJECT / test).exists()]
+    tests = [str(path.relative_to(PROJECT)) for test in TESTS for path in sorted(PROJECT.glob(test))]
     begun = time.monotonic()
     prepare(tests)
     mutmut("run", "--max-children", arguments.children, *arguments.only)
-    outcome = Outcome(results(), time.monotonic() - begun)
-    if not outcome.status:
-        raise SystemExit("no mutants: do the tests pass in build/mutation?")
+    status = results()
+    if not status or set(status.values()) <= {"not run"}:
+        raise SystemExit(f"nothing was run: do {' '.join(tests)} pass in {COPY.name}? {LOG.name} has what mutmut says")
+    again = [name for name, state in status.items() if state in AGAIN]
+    with concurrent.futures.ThreadPoolExecutor(int(arguments.children)) as pool:
+        status |= dict(zip(again, pool.map(lambda name: confirm(name, tests), again), strict=True))
+    if arguments.only:
+        status = {name: state for name, state in status.items() if state != "not run"}
+    outcome = Outcome(status, time.monotonic() - begun)
     figures = {"mutants": len(outcome.status), "killed": outcome.killed, "survivors": outcome.survivors}
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     share = outcome.killed / len(outcome.status)
     print(f"{outcome.killed} of {len(outcome.status)} mutants killed ({share:.1%})")
     if not arguments.only:
-        REPORT.write_text(report(outcome, tests), encoding="utf-8")
+        REPORT.write_text(report(outcome), encoding="utf-8")
     raise SystemExit(share < BAR)
 
 

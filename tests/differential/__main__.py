@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _compare(options: argparse.Namespace) -> int:
     started = time.monotonic()
+    for stale in FAILURES.glob("*.json"):
+        stale.unlink()
     population = worlds.populate(options.seed)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="differential-")))

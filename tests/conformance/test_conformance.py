@@ -33,7 +33,7 @@ COMPANIONS: Final = {
     "privileged": frozenset({"allow-privilege-escalation"}),
     "allowprivilegeescalation": frozenset({"capabilities-restricted"}),
 }
-"""What some fixtures of a check break besides: a HostProcess pod needs the host's network, a privileged container cannot
+"""What some fixtures break besides: a HostProcess pod needs the host's network, a privileged container cannot
 forbid privilege escalation, and a container without any security context drops no capability either."""
 
 

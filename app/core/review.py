@@ -45,7 +45,7 @@ def request_of(review: AdmissionReview) -> AdmissionRequest:
     """Give the request of a review. Raises MalformedReview: another version or kind, no request, no uid."""
     if review.api_version != API_VERSION or review.kind != "AdmissionReview":
         found = f"{review.kind or 'no kind'} of {review.api_version or 'no apiVersion'}"
-        msg = f"expected AdmissionReview of {API_VERSION}, not {found[:120]}"
+        msg = f"expected AdmissionReview of {API_VERSION}, not {message.one_line(found, 120)}"
         raise MalformedReview(msg)
     if review.request is None:
         msg = "the AdmissionReview has no request"

@@ -55,6 +55,7 @@ every_controller = ids("kind", CONTROLLERS, ids=lambda kind: kind.kind)
         ({"kind": "Pod"}, "not Pod of admission.k8s.io/v1"),
         ({"kind": ""}, "not no kind of admission.k8s.io/v1"),
         ({"kind": "x" * 500}, "x"),
+        ({"apiVersion": "a\n\x1b\ufeff"}, r"not AdmissionReview of a  \\ufeff"),
         ({"request": None}, "the AdmissionReview has no request"),
     ],
 )

@@ -149,4 +149,4 @@ def settings_of(options: Options) -> Settings:
 
 def announce(ready: Ready) -> None:
     """Print where the webhook is, once it is ready."""
-    click.echo(f"pratique is ready on {ready.url}")
+    click.echo(f"pratique listens on {ready.url}")

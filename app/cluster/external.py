@@ -89,7 +89,12 @@ class External:
             return self._answer
 
     def _ask(self) -> Answer:
-        self._asked = time.monotonic()
+        try:
+            return self._run()
+        finally:
+            self._asked = time.monotonic()  # a slow plugin's pause begins when it is done
+
+    def _run(self) -> Answer:
         root = str(Path(app.__file__).parents[1])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # the HTTP client is only loaded where there is a cluster
     from app.cluster.api import Api
     from app.cluster.cache import LabelsCache
 
+_log: Final = logging.getLogger("pratique.cluster")
 POD_PAGE: Final = 250
 LOOK_UP_SECONDS: Final = 5.0
 """A look-up that several reviews wait for may run this long even if the first of them has to leave earlier."""
@@ -50,6 +53,7 @@ class Namespaces:
         self._api = api
         self._cache = cache
         self._flights: dict[str, asyncio.Task[Mapping[str, str] | Unknown]] = {}
+        self._trouble = ""
 
     @property
     def ready(self) -> bool:
@@ -109,11 +113,22 @@ class Namespaces:
         except ApiStatus as error:
             if error.status == 404:
                 return Unknown(f'namespace "{name}" does not exist')
-            return Unknown(f'cannot read namespace "{name}": {error.summary}')
+            return self._unknown(f'cannot read namespace "{name}"', error)
         except ClusterError as error:
-            return Unknown(f'cannot read namespace "{name}": {error.summary}')
+            return self._unknown(f'cannot read namespace "{name}"', error)
         except msgspec.MsgspecError:
             return Unknown(f'cannot read namespace "{name}": the answer is no namespace')
+
+    def _unknown(self, what: str, error: ClusterError) -> Unknown:
+        """Tell users what failed, and only the log how: the error names addresses and accounts of the cluster."""
+        from app.cluster.api import ApiStatus  # noqa: PLC0415 - see the top
+
+        if error.summary != self._trouble:
+            self._trouble = error.summary
+            _log.warning("%s: %s", what, error.summary)
+        if isinstance(error, ApiStatus):
+            return Unknown(f"{what}: the Kubernetes API answered {error.status}{_phrase(error.status)}")
+        return Unknown(f"{what}: the Kubernetes API does not answer")
 
     def _list_pods(self, name: str, deadline: float, limit: int, give: Callable[[PodList], None]) -> Unknown | None:
         """In a thread: page by page, handing over what there is after each."""
@@ -127,7 +142,7 @@ class Namespaces:
             try:
                 page = msgspec.json.decode(self._api.get(path, deadline, **query), type=_Pods)
             except ClusterError as error:
-                return Unknown(f'cannot list the pods of namespace "{name}": {error.summary}')
+                return self._unknown(f'cannot list the pods of namespace "{name}"', error)
             except msgspec.MsgspecError:
                 return Unknown(f'cannot list the pods of namespace "{name}": the answer is no list')
             pods = [*pods, *(page.items or ())]
@@ -136,6 +151,13 @@ class Namespaces:
             give(PodList(pods, len(pods) + more))
             if not token or len(pods) >= limit:
                 return None
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f" ({HTTPStatus(status).phrase.lower()})"
+    except ValueError:
+        return ""
 
 
 def open_namespaces(kubeconfig: Path | None) -> Namespaces:

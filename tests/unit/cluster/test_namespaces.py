@@ -242,10 +242,10 @@ async def test_names_are_escaped(server: KubeApi, namespaces: Namespaces) -> Non
     [
         (
             Reply(403, b'{"message":"namespaces \\"shop\\" is forbidden"}'),
-            'answered 403: namespaces "shop" is forbidden',
+            "the Kubernetes API answered 403 (forbidden)",
         ),
-        (Reply(500, b"<html>"), "answered 500"),
-        (Reply(302, b"", {"Location": "http://127.0.0.1:1/"}), "answered 302"),
+        (Reply(500, b"<html>"), "answered 500 (internal server error)"),
+        (Reply(302, b"", {"Location": "http://127.0.0.1:1/"}), "answered 302 (found)"),
         (Reply(200, b"garbage"), "the answer is no namespace"),
         (Reply(200, b'{"metadata":{"labels":{"a":1}}}'), "the answer is no namespace"),
     ],
@@ -261,7 +261,19 @@ async def test_other_answers_are_unknown(server: KubeApi, namespaces: Namespaces
 async def test_broken_connections_are_unknown(server: KubeApi, namespaces: Namespaces) -> None:
     server.script("get", Drop(), Drop())
     answer = await namespaces.fetch("shop", soon())
-    assert answer == Unknown(f'cannot read namespace "shop": Kubernetes API {server.url}: the connection broke')
+    assert answer == Unknown('cannot read namespace "shop": the Kubernetes API does not answer')
+
+
+async def test_addresses_and_accounts_are_for_the_log_only(
+    server: KubeApi, namespaces: Namespaces, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script("get", Reply(403, b'{"message":"User \\"system:pratique\\" cannot get"}'))
+    answer = await namespaces.fetch("shop", soon())
+    assert isinstance(answer, Unknown)
+    assert server.url not in answer.cause
+    assert "system:pratique" not in answer.cause
+    assert server.url in caplog.text
+    assert "system:pratique" in caplog.text
 
 
 async def test_one_broken_connection_is_tried_again(server: KubeApi, namespaces: Namespaces) -> None:
@@ -368,7 +380,7 @@ async def test_the_token_is_nowhere_to_be_seen(
         assert isinstance(answer, Unknown)
         server.disconnect()
         await until(lambda: "401" in namespaces.trouble)
-    assert answer.cause.endswith("answered 401: the credentials are not accepted")
+    assert answer.cause.endswith("answered 401 (unauthorized)")
     objects = [namespaces, namespaces._api, namespaces._api._access, namespaces._api._access.credentials]
     assert TOKEN not in caplog.text + repr(objects) + answer.cause + namespaces.trouble
 

@@ -1,9 +1,9 @@
 """The trust core of image signatures: bytes, trust root, policy and time in; verified facts or one TrustError out.
 
 It is pure: no network, no files, no clock (`now` is an argument), no threads, no logging. It has no cryptography of its
-own: signatures, X.509 and CMS are checked by `cryptography` and `rfc3161-client`, Merkle proofs, checkpoints and SCTs by
-sigstore-python, whose Verifier also has to agree wherever it supports the format. What holds (each with a test that is
-named after its number, tests/unit/images/trust/test_invariants.py):
+own: `cryptography` and `rfc3161-client` check signatures, X.509 and CMS, sigstore-python Merkle proofs, checkpoints and
+SCTs, and its Verifier also has to agree where it supports the format. What holds (each with a test that is named after
+its number, tests/unit/images/trust/test_invariants.py):
 
  1. Only TrustError leaves, whatever the bytes are.
  2. Nothing is believed that the signature does not cover: what is returned was verified, byte for byte.

@@ -135,8 +135,8 @@ def chain_at(
     )
 
 
-# A client's certificate would need the client-auth purpose; check_profile asks for code signing instead. Everything else
-# of the profile (key kinds, constraints, criticality) stays as the library's defaults have it.
+# A client's certificate would need the client-auth purpose; check_profile asks for code signing instead. The rest of
+# the profile (key kinds, constraints, criticality) stays as the library's defaults have it.
 _CA_POLICY = verification.ExtensionPolicy.webpki_defaults_ca().may_be_present(
     x509.ExtendedKeyUsage, verification.Criticality.NON_CRITICAL, None
 )

@@ -13,7 +13,7 @@ from cryptography import x509
 from app.images.trust import key as keys
 from app.images.trust import strict
 from app.images.trust.errors import Code, fence, refuse, show
-from app.images.trust.root import Log, TrustRoot
+from app.images.trust.root import Log
 from app.images.trust.signed import Signed, Signer
 
 _WHAT = "the log entry"
@@ -55,24 +55,16 @@ class Entry:
         return 2 if self.kind in _V2 else 1
 
     def verify(
-        self,
-        root: TrustRoot,
-        signed: Signed,
-        signer: Signer,
-        stamped: Sequence[dt.datetime],
-        now: dt.datetime,
+        self, named: Sequence[Log], signed: Signed, signer: Signer, stamped: Sequence[dt.datetime], now: dt.datetime
     ) -> dt.datetime | None:
         """Check everything about the entry; return the time that the log itself vouches for, if it does.
 
-        A log is believed while its window holds: at its own time, else at the timestamps', else `now`.
+        `named` is what the trust root lists under the entry's log id. A log is believed while its window holds: at its
+        own time, else at the timestamps', else `now`.
 
         Raises:
-            TrustError: `untrusted-root` for an unknown log, else `log`.
+            TrustError: with code `log`.
         """
-        named = root.logs.get(self.log_id, ())
-        if not named:
-            shown = self.log_id.hex()[:16]
-            refuse(Code.UNTRUSTED_ROOT, f"the log entry is of log {shown}..., which the trust root does not know")
         own = [strict.moment(self.integrated, "the log entry's time")] if self.promise and self.integrated else []
         times = own or list(stamped) or [now]
         log = next((each for each in named if all(map(each.window.holds, times))), None)

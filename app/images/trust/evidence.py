@@ -49,8 +49,11 @@ def judge(evidence: Evidence, terms: Terms) -> Proof:
     """
     signer = _signer(evidence, terms)
     root = terms.root
+    entries = _entries(evidence, terms)
     stamped = _stamped(evidence, terms)
-    logged, generations = _logged(evidence, terms, signer, stamped)
+    if terms.log == "ignored" and (stamped or isinstance(terms.by, Key)):
+        entries = ()
+    logged, generations = _logged(evidence, terms, entries, signer, stamped)
     times = [*stamped, *logged]
     if any(when > terms.now + SKEW for when in times):
         refuse(Code.TIMESTAMP, f"the signature's time {max(times):%Y-%m-%d %H:%M:%S} UTC lies in the future")
@@ -104,23 +107,29 @@ def _stamped(evidence: Evidence, terms: Terms) -> list[dt.datetime]:
     return [timestamp.verify(stamp, messages, authorities) for stamp in evidence.stamps]
 
 
+def _entries(evidence: Evidence, terms: Terms) -> tuple[Entry, ...]:
+    """The entries that have to be verified: those of known logs, of which there must be one if the policy wants a log.
+
+    An entry of an unknown log proves nothing, and spoils nothing as long as another one is known. Without the duty, an
+    entry still serves as the only trusted time of a certificate.
+    """
+    known = terms.root.logs if terms.root else {}
+    familiar = tuple(each for each in evidence.entries if each.log_id in known)
+    if terms.log == "required" and not familiar:
+        if not evidence.entries:
+            refuse(Code.LOG, "the signature has no transparency log entry, which the policy requires")
+        shown = evidence.entries[0].log_id.hex()[:16]
+        refuse(Code.UNTRUSTED_ROOT, f"the log entry is of log {shown}..., which the trust root does not know")
+    return familiar
+
+
 def _logged(
-    evidence: Evidence, terms: Terms, signer: Signer, stamped: Sequence[dt.datetime]
+    evidence: Evidence, terms: Terms, entries: Sequence[Entry], signer: Signer, stamped: Sequence[dt.datetime]
 ) -> tuple[list[dt.datetime], set[int]]:
     """The times that logs vouch for, and which generations of Rekor the entries are of."""
-    needed = terms.log == "required"
-    if needed and not evidence.entries:
-        refuse(Code.LOG, "the signature has no transparency log entry, which the policy requires")
-    # Without the duty, an entry still serves as the only trusted time of a certificate.
-    if not needed and (stamped or isinstance(terms.by, Key)):
-        return [], set()
-    if evidence.entries and terms.root is None:
-        refuse(Code.UNTRUSTED_ROOT, "there is no trust root to check the log entry with")
-    root = terms.root or TrustRoot("")
-    # An entry of a log that we do not know proves nothing and spoils nothing, as long as another one is known.
-    familiar = [each for each in evidence.entries if each.log_id in root.logs] or evidence.entries[:1]
-    times = [each.verify(root, evidence.signed, signer, stamped, terms.now) for each in familiar]
-    return [when for when in times if when is not None], {each.generation for each in familiar}
+    logs = terms.root.logs if terms.root else {}
+    times = [each.verify(logs[each.log_id], evidence.signed, signer, stamped, terms.now) for each in entries]
+    return [when for when in times if when is not None], {each.generation for each in entries}
 
 
 def _named(

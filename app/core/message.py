@@ -79,9 +79,13 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-@lru_cache(maxsize=64)
 def tell(findings: tuple[Finding, ...]) -> Told:
     """Put findings into words; those of one check that are mended by the same rule go together."""
+    size = sum([len(found.path) + len(found.container) + len(found.volume) for found in findings])
+    return _told(findings) if size > _REMEMBERED_SIZE else _remembered(findings)
+
+
+def _told(findings: tuple[Finding, ...]) -> Told:
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.check, finding.expected), []).append(finding)
@@ -91,6 +95,11 @@ def tell(findings: tuple[Finding, ...]) -> Told:
         tuple(_sentence(group) for group in groups.values()),
         tuple(_cause(finding) for finding in findings[:MAX_CAUSES]),
     )
+
+
+_remembered = lru_cache(maxsize=64)(_told)
+_REMEMBERED_SIZE: Final = 16 * 1024
+"""Characters in the names among findings up to which they are kept: who reaches the port can make up any."""
 
 
 def _text(blocks: list[str]) -> str:

@@ -84,10 +84,11 @@ def labelled(labels: Mapping[str, str], defaults: Modes) -> Labelled:
     otherwise. (KEP-2579, "PodSecurity admission configuration".)
     """
     get = labels.get
-    return _read(tuple([get(label) for label in LABELS]), defaults)
+    values = tuple([get(label) for label in LABELS])
+    hostile = sum(map(len, filter(None, values))) > _LONGEST_LABELS
+    return _read(values, defaults) if hostile else _remembered(values, defaults)
 
 
-@lru_cache(maxsize=4096)
 def _read(values: tuple[str | None, ...], defaults: Modes) -> Labelled:
     errors: list[LabelError] = []
     audit = _mode(values, 1, defaults.audit, Level.PRIVILEGED, errors)
@@ -99,6 +100,12 @@ def _read(values: tuple[str | None, ...], defaults: Modes) -> Labelled:
     if warn_label is None and sets_enforce and enforce.level.rank > warn.level.rank:
         warn = LevelVersion(enforce.level, enforce.version if warn_version is None else warn.version)
     return Labelled(Modes(enforce=enforce, audit=audit, warn=warn), (*enforce_errors, *errors))
+
+
+_remembered = lru_cache(maxsize=4096)(_read)
+"""A cluster has few distinct policies."""
+_LONGEST_LABELS = 6 * 63
+"""Characters in six labels of a cluster; who reaches the port can send longer ones, which are not kept."""
 
 
 def _mode(

@@ -29,12 +29,13 @@ from app.server.duration import seconds_of
 from app.server.limits import Limits
 
 LARGE: Final = 128 * 1024
-"""Bytes of a body from which on it is judged beside the event loop, so that others need not wait for it."""
+"""Bytes of a body from which on it is read and judged beside the event loop, so that others need not wait for it."""
 
 _CLOSING: Final = frozenset({408, 413})
 """Statuses after which unread parts of the body may follow, so that the connection cannot be used again."""
 _CLOSE: Final = (b"connection", b"close")
 _LONGEST_LENGTH: Final = 20
+_LONGEST_QUERY: Final = 256
 _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -90,7 +91,8 @@ class Validate:
             deadline = started + seconds_to_answer(scope["query_string"], self._limits)
             body = await self._body(scope, receive, deadline)
             arrived = self._clock()
-            request = request_of(decode_review(body))
+            review = decode_review(body) if len(body) < LARGE else await asyncio.to_thread(decode_review, body)
+            request = request_of(review)
         except Refused as refused:
             self._recorder.refused(refused.cause, refused.text)
             await _answer(send, refused.status, _TEXT, refused.text.encode("ascii", "backslashreplace"))
@@ -142,12 +144,17 @@ def _not_empty(body: bytes) -> bytes:
     return body
 
 
-@lru_cache(maxsize=256)
 def seconds_to_answer(query: bytes, limits: Limits) -> float:
     """How long an answer may take: what the apiserver waits (`?timeout=`), less a margin for the way back.
 
-    One that means nothing is no reason to refuse a review: the apiserver's default stands in for it.
+    One that means nothing is no reason to refuse a review: the apiserver's default stands in for it. A query that is
+    longer than an apiserver's is not looked at, let alone remembered.
     """
+    return _seconds_to_answer(query if len(query) <= _LONGEST_QUERY else b"", limits)
+
+
+@lru_cache(maxsize=256)
+def _seconds_to_answer(query: bytes, limits: Limits) -> float:
     values = parse_qs(query.decode("ascii", "replace")).get("timeout")
     asked = (seconds_of(values[-1]) if values else None) or limits.deadline_seconds
     asked = min(asked, limits.request_seconds)

@@ -19,7 +19,7 @@ from tests.unit.core.reviews import (
     POD,
     body_of,
     labels,
-    namespace_request,
+    namespace_json,
     request_json,
     snapshot,
 )
@@ -40,7 +40,7 @@ BODIES = (
     body_of(request_json(POD, RICH_SPEC, metadata={"annotations": {"a": "b"}, "labels": {"c": "d"}})),
     body_of(request_json(POD, BAD_SPEC, operation="UPDATE", oldObject=POD.object(None, RICH_SPEC))),
     body_of(request_json(CONTROLLERS[-1], RICH_SPEC)),
-    body_of(msgspec.to_builtins(msgspec.json.decode(msgspec.json.encode(namespace_request(labels(warn="x"), {}))))),
+    body_of(namespace_json(labels(warn="baseline"), labels(warn="x"))),
 )
 NASTY = st.sampled_from(
     [

@@ -46,7 +46,7 @@ def gathering(cluster: Cluster) -> Gather:
     return Gather(cast("Namespaces", cluster))
 
 
-@pytest.mark.parametrize("need", list(Need) + [Need.NOTHING])
+@pytest.mark.parametrize("need", [Need.NOTHING, Need.NAMESPACE, Need.PODS])
 async def test_without_a_cluster_every_namespace_is_unlabelled(need: Need) -> None:
     alone = Gather(None)
     assert alone.known(need, request()) == Facts({})

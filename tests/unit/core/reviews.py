@@ -111,15 +111,20 @@ def request(kind: Kind = POD, spec: Json | None = None, /, **fields: Any) -> Adm
     return request_of(decode_review(body_of(request_json(kind, spec, **fields))))
 
 
-def namespace_request(new: Json, old: Json | None = None, **fields: Any) -> AdmissionRequest:
-    """A request that creates a namespace with labels, or with `old` updates it."""
+def namespace_json(new: Json, old: Json | None = None, **fields: Any) -> Json:
+    """The `request` of a review that creates a namespace with labels, or with `old` updates it."""
     kind = Kind("", "namespaces", "Namespace", "")
 
     def labelled(labels: Json) -> Json:
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": labels}}
 
     changed = {"operation": "UPDATE", "oldObject": labelled(old)} if old is not None else {}
-    return request(kind, **{"name": "shop", "namespace": "shop", "object": labelled(new), **changed, **fields})
+    return request_json(kind, **{"name": "shop", "namespace": "shop", "object": labelled(new), **changed, **fields})
+
+
+def namespace_request(new: Json, old: Json | None = None, **fields: Any) -> AdmissionRequest:
+    """The same, decoded."""
+    return request_of(decode_review(body_of(namespace_json(new, old, **fields))))
 
 
 def policy(text: str) -> LevelVersion:

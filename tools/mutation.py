@@ -10,7 +10,9 @@ all survivors get a second trial, each in a fresh interpreter.
 """
 
 import argparse
+import ast
 import concurrent.futures
+import difflib
 import inspect
 import json
 import os
@@ -163,10 +165,17 @@ def readable(mutant: str) -> str:
 
 
 def difference(mutant: str) -> str:
-    """The line that the mutant changed, before and after."""
-    shown = mutmut("show", mutant).stdout
-    changed = [line for line in shown.splitlines() if re.match(r"[-+](?![-+])", line)]
-    return "\n".join(changed)
+    """The lines that the mutant changed, before and after."""
+    module, _, name = mutant.rpartition(".")
+    text = (COPY / "mutants" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+    original = f"{name.rpartition('__mutmut_')[0]}__mutmut_orig"
+    bodies = {
+        node.name: "\n".join(ast.unparse(line) for line in node.body).splitlines()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in (name, original)
+    }
+    lines = list(difflib.unified_diff(bodies.get(original, []), bodies.get(name, []), lineterm="", n=0))
+    return "\n".join(line for line in lines if re.match(r"[-+](?![-+])", line))
 
 
 def report(outcome: Outcome) -> str:

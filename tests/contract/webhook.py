@@ -15,7 +15,7 @@ from tests.kube.certs import Authority
 from tests.kube.process import Process
 
 ROOT = Path(__file__).resolve().parents[2]
-_READY = r"ready on https://\S+:(\d+)"
+_READY = r"listens on https://\S+:(\d+)"
 
 RESTRICTED = """
 apiVersion: pod-security.admission.config.k8s.io/v1

@@ -15,6 +15,7 @@ from sigstore._internal.merkle import verify_merkle_inclusion
 from sigstore._internal.rekor.checkpoint import SignedCheckpoint, verify_checkpoint
 from sigstore._internal.sct import verify_sct
 from sigstore._internal.trust import CTKeyring, Keyring, RekorKeyring
+from sigstore._internal.trust import Key as RingKey
 from sigstore.errors import VerificationError
 from sigstore.models import Bundle, TransparencyLogEntry, TrustedRoot
 from sigstore.verify import Verifier
@@ -26,6 +27,19 @@ from app.images.trust.errors import Code, TrustError, fence, refuse
 
 _ANY_TIME = {"start": "1970-01-01T00:00:00Z"}
 _ANY_ID = b"\0" * 32
+KEY_DETAILS = frozenset(
+    {
+        "PKCS1_RSA_PKCS1V5",
+        "PKIX_RSA_PKCS1V15_2048_SHA256",
+        "PKIX_RSA_PKCS1V15_3072_SHA256",
+        "PKIX_RSA_PKCS1V15_4096_SHA256",
+        "PKIX_ECDSA_P256_SHA_256",
+        "PKIX_ECDSA_P384_SHA_384",
+        "PKIX_ECDSA_P521_SHA_512",
+        "PKIX_ED25519",
+    }
+)
+"""Kinds of log keys (protobuf's PublicKeyDetails) that the library verifies with."""
 # The library looks a key up by its id and, finding none, tries every key of the ring. Our rings hold one key each: we
 # decide which log is asked, by its id in the trust root, and no id that an attacker wrote can widen that.
 
@@ -36,7 +50,10 @@ class LogKey:
     def __init__(self, raw: bytes, details: str) -> None:
         """`raw` is a DER SubjectPublicKeyInfo, `details` a PublicKeyDetails name of sigstore's protobuf."""
         text = json.dumps({"rawBytes": base64.b64encode(raw).decode(), "keyDetails": details})
-        self._ring = Keyring([PublicKeyModel.from_json(text)])
+        # `Keyring` skips, with a warning in the log, what it cannot load; `Key` says so.
+        self._ring = Keyring()
+        loaded = RingKey(PublicKeyModel.from_json(text))
+        self._ring._keyring[loaded.key_id] = loaded  # noqa: SLF001 - see the module's docstring
 
     def verify(self, signature: bytes, message: bytes, what: str) -> None:
         """Raise TrustError(log) unless the log made the signature."""
@@ -89,7 +106,7 @@ class SecondOpinion:
             "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
             "tlogs": [_neutral_log(log)],
             "certificateAuthorities": [_neutral_authority(each) for each in root.get("certificateAuthorities") or []],
-            "ctlogs": [_neutral_log(each) for each in root.get("ctlogs") or []],
+            "ctlogs": [_neutral_log(each) for each in root.get("ctlogs") or [] if usable(each)],
             "timestampAuthorities": [_neutral_authority(each) for each in root.get("timestampAuthorities") or []],
         }
         self._verifier = Verifier(trusted_root=TrustedRoot(TrustedRootModel.from_json(json.dumps(neutral))))
@@ -102,6 +119,11 @@ class SecondOpinion:
                 self._verifier.verify_artifact(payload, bundle, policy)
             elif self._verifier.verify_dsse(bundle, policy)[1] != payload:
                 refuse(Code.SIGNATURE, "sigstore's verifier read another payload")
+
+
+def usable(log: Mapping[str, Any]) -> bool:
+    """Whether the library can verify with the key of a log of trusted_root.json."""
+    return log["publicKey"].get("keyDetails") in KEY_DETAILS
 
 
 def _neutral_log(log: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cryptography import x509
 from app.images.trust import strict
 from app.images.trust.certificate import Authority
 from app.images.trust.errors import Code, fence, fenced, refuse, show
-from app.images.trust.library import LogKey, SecondOpinion
+from app.images.trust.library import LogKey, SecondOpinion, usable
 from app.images.trust.timestamp import StampAuthority
 from app.images.trust.window import Window
 
@@ -97,6 +97,9 @@ def _logs(tree: Mapping[str, Any], name: str, *, opinions: bool) -> dict[bytes, 
     for each in _services(tree, name):
         what = f"a log in {name}"
         key = strict.mapping(each, "publicKey", what)
+        if not usable(each):
+            # Other logs still serve: what this one says is as unknown to us as before it was listed.
+            continue
         log_id = strict.octets(strict.mapping(each, "logId", what), "keyId", what)
         raw, details = strict.octets(key, "rawBytes", what), strict.text(key, "keyDetails", what)
         with fence(Code.FORMAT, f"{what} cannot be used"):

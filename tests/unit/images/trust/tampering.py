@@ -112,3 +112,10 @@ def two_logged() -> dict[str, Any]:
     twice = object.__new__(Twice)
     twice.__dict__ = dict(GOOD.__dict__)
     return twice.bundle()
+
+
+def with_evil_ca() -> Sigstore:
+    """Our logs, CT log and timestamp authority; somebody else's certificates."""
+    fulcio = object.__new__(type(GOOD.fulcio))
+    fulcio.__dict__ = {**EVIL.fulcio.__dict__, "ct_key": GOOD.fulcio.ct_key}
+    return GOOD.with_parts(fulcio=fulcio)

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from app.config.yaml import Document
 from app.errors import ConfigError
@@ -18,6 +19,8 @@ _TYPES = {
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "model_type": "must be a mapping",
+    "dict_type": "must be a mapping",
+    "bool_type": "must be `true` or `false`, without quotes",
     "missing": "is missing",
 }
 
@@ -25,16 +28,23 @@ _TYPES = {
 def explain(document: Document, root: Path, errors: ValidationError, model: type[BaseModel]) -> ConfigError:
     """One error for all problems of an object that stands at `root` in a document, in the order of the file."""
     found = []
-    for error in errors.errors(include_url=False, include_input=False):
-        path = (*root, *error["loc"])
-        if error["type"] == "repeated":  # found by the list, but it is one item's mistake
-            path = (*path, error["ctx"]["index"])
-        text = f"{field(path)}: {_what(error['type'], error['msg'], error['loc'], model)}"
-        found.append((document.find(path) or (document.line, 0), f"{document.where(path)}: {text}"))
+    for path, what in broken(errors, model, root):
+        found.append((document.find(path) or (document.line, 0), f"{document.where(path)}: {field(path)}: {what}"))
     lines = [text for _, text in sorted(found)]
     if len(lines) == 1:
         return ConfigError(lines[0])
     return ConfigError(f"{lines[0]} (and {len(lines) - 1} more)", "\n".join(lines))
+
+
+def broken(errors: ValidationError, model: type[BaseModel], root: Path = ()) -> list[tuple[Path, str]]:
+    """Each problem's path below the document's top and what is wrong there; never the value that was given."""
+    found = []
+    for error in errors.errors(include_url=False, include_input=False):
+        path = (*root, *error["loc"])
+        if error["type"] == "repeated":  # found by the list, but it is one item's mistake
+            path = (*path, error["ctx"]["index"])
+        found.append((path, _what(error, model)))
+    return found
 
 
 def unknown_type(document: Document, root: Path, api_version: str, kind: str, known: Sequence[str]) -> ConfigError:
@@ -42,7 +52,7 @@ def unknown_type(document: Document, root: Path, api_version: str, kind: str, kn
     where = document.where((*root, "apiVersion"))
     return ConfigError(
         f"{where}: apiVersion `{api_version}`, kind `{kind}` is not a Pod Security configuration"
-        + _meant(api_version, known),
+        + meant(api_version, known),
         f"Known are kind PodSecurityConfiguration of {', '.join(known)}.",
     )
 
@@ -58,11 +68,14 @@ def field(path: Path) -> str:
     return text
 
 
-def _what(kind: str, message: str, path: Path, model: type[BaseModel]) -> str:
+def _what(error: ErrorDetails, model: type[BaseModel]) -> str:
+    kind, message, path = error["type"], error["msg"], error["loc"]
     if kind == "extra_forbidden":
-        return "unknown field" + _meant(str(path[-1]), _siblings(model, path[:-1]))
+        return "unknown field" + meant(str(path[-1]), _siblings(model, path[:-1]))
     if kind == "value_error":
         return message.removeprefix("Value error, ")
+    if kind == "literal_error":
+        return f"must be {error['ctx']['expected']}"
     return _TYPES.get(kind, message[:1].lower() + message[1:])
 
 
@@ -84,7 +97,8 @@ def _model_in(annotation: Any) -> Any:
     return next((found for inner in get_args(annotation) if (found := _model_in(inner)) is not None), None)
 
 
-def _meant(word: str, known: Sequence[str]) -> str:
+def meant(word: str, known: Sequence[str]) -> str:
+    """The end of a sentence about an unknown word: the likely one, or all that are known."""
     matches = get_close_matches(word, known, n=1, cutoff=0.6)
     lowered = {name.lower().replace("-", "").replace("_", ""): name for name in known}
     exact = lowered.get(word.lower().replace("-", "").replace("_", ""))

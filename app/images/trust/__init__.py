@@ -24,7 +24,7 @@ its number, tests/unit/images/trust/test_invariants.py):
 15. Without an identity, a key or a trust root nothing is accepted.
 """
 
-from app.images.trust.bundle import verify_artifact_bundle, verify_bundle
+from app.images.trust.bundle import claimed_predicate_type, verify_artifact_bundle, verify_bundle
 from app.images.trust.dsse import verify_dsse_layer
 from app.images.trust.errors import Code, TrustError
 from app.images.trust.root import TrustRoot
@@ -38,6 +38,7 @@ __all__ = [
     "TrustError",
     "TrustRoot",
     "Verified",
+    "claimed_predicate_type",
     "verify_artifact_bundle",
     "verify_bundle",
     "verify_dsse_layer",

@@ -12,7 +12,7 @@ from app.core.images.policy import Key, Keyless, LogDuty, StampDuty
 from app.images.trust import certificate as certificates
 from app.images.trust import dsse, entry, statement, strict
 from app.images.trust.errors import Code, fenced, refuse, show
-from app.images.trust.evidence import Evidence, Proof, judge
+from app.images.trust.evidence import Evidence, Proof, conclude, judge
 from app.images.trust.root import TrustRoot
 from app.images.trust.signed import Signed, Terms, Verified
 from app.images.trust.timestamp import MAX_STAMPS
@@ -63,8 +63,7 @@ def verify_bundle(  # noqa: PLR0913 - the terms are the public contract
         refuse(Code.FORMAT, "the bundle signs a file, not a statement about an image")
     signed = dsse.read(strict.mapping(bundle.tree, "dsseEnvelope", _WHAT))
     proof = _judge(raw, bundle, signed, Terms(root, by, log, timestamps, now))
-    found, attached = statement.check_statement(signed.payload, digest, predicate_type)
-    return Verified(proof.identity, proof.issuer, proof.time, proof.time_source, found, signed.payload, attached)
+    return conclude(proof, signed.payload, lambda: statement.check_statement(signed.payload, digest, predicate_type))
 
 
 @fenced("the bundle cannot be verified")
@@ -91,11 +90,26 @@ def verify_artifact_bundle(  # noqa: PLR0913 - the terms are the public contract
         signed = dsse.read(strict.mapping(bundle.tree, "dsseEnvelope", _WHAT))
         proof = _judge(raw, bundle, signed, terms)
         digest = "sha256:" + hashlib.sha256(artifact).hexdigest()
-        found, attached = statement.check_statement(signed.payload, digest, "")
-        return Verified(proof.identity, proof.issuer, proof.time, proof.time_source, found, signed.payload, attached)
+        return conclude(proof, signed.payload, lambda: statement.check_statement(signed.payload, digest, ""))
     signed = _message(bundle, artifact)
     proof = _judge(raw, bundle, signed, terms)
-    return Verified(proof.identity, proof.issuer, proof.time, proof.time_source, "", artifact)
+    return conclude(proof, artifact, lambda: ("", {}))
+
+
+@fenced("the bundle cannot be read")
+def claimed_predicate_type(raw: bytes) -> str:
+    """The predicate type that a bundle's statement claims, '' for a file's signature: NOT verified.
+
+    For skipping attestations that nobody asked for, before any signature is checked.
+
+    Raises:
+        TrustError: with code `format` or `payload-type`.
+    """
+    bundle = _read(raw)
+    if "dsseEnvelope" not in bundle.tree:
+        return ""
+    signed = dsse.read(strict.mapping(bundle.tree, "dsseEnvelope", _WHAT))
+    return strict.text(strict.document(signed.payload, "the statement"), "predicateType", "the statement")
 
 
 def _read(raw: bytes) -> _Bundle:

@@ -7,7 +7,7 @@ from typing import Any
 from app.core.images.policy import Key, Keyless, LogDuty, StampDuty
 from app.images.trust import legacy, statement, strict
 from app.images.trust.errors import Code, fenced, refuse, show
-from app.images.trust.evidence import Evidence, judge
+from app.images.trust.evidence import Evidence, conclude, judge
 from app.images.trust.root import TrustRoot
 from app.images.trust.signed import Signed, Terms, Verified
 
@@ -62,5 +62,4 @@ def verify_dsse_layer(  # noqa: PLR0913 - the terms are the public contract
     signed = read(strict.document(envelope, _WHAT), envelope)
     evidence = Evidence(signed, *legacy.credentials(annotations))
     proof = judge(evidence, Terms(root, by, log, timestamps, now))
-    found, attached = statement.check_statement(signed.payload, digest, predicate_type)
-    return Verified(proof.identity, proof.issuer, proof.time, proof.time_source, found, signed.payload, attached)
+    return conclude(proof, signed.payload, lambda: statement.check_statement(signed.payload, digest, predicate_type))

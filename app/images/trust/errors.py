@@ -36,12 +36,18 @@ class Code(enum.StrEnum):
 
 
 class TrustError(PratiqueError):
-    """Evidence that does not count. `code` says which check refused it, the summary says in one line what was found."""
+    """Evidence that does not count. `code` says which check refused it, the summary says in one line what was found.
 
-    def __init__(self, code: Code, summary: str, diagnosis: str = "") -> None:
-        """Keep the code next to the texts."""
-        super().__init__(summary, diagnosis)
+    `identity` and `issuer` name the signer where signature, time and certificate were already established and something
+    else was wrong (a signer that is not permitted, another image, another predicate type); else they are ''.
+    """
+
+    def __init__(self, code: Code, summary: str, *, identity: str = "", issuer: str = "") -> None:
+        """Keep the code and the signer next to the text."""
+        super().__init__(summary)
         self.code = code
+        self.identity = identity
+        self.issuer = issuer
 
 
 def refuse(code: Code, summary: str) -> NoReturn:

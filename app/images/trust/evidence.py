@@ -1,7 +1,7 @@
 """The one judgement that every format ends in: signer, time, log, chain, SCT, identity, in this order."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -11,9 +11,9 @@ from app.images.trust import certificate as certificates
 from app.images.trust import identity, timestamp
 from app.images.trust import key as keys
 from app.images.trust.entry import Entry
-from app.images.trust.errors import Code, refuse
+from app.images.trust.errors import Code, TrustError, refuse
 from app.images.trust.root import TrustRoot
-from app.images.trust.signed import Signed, Signer, Terms, TimeSource
+from app.images.trust.signed import Signed, Signer, Terms, TimeSource, Verified
 
 SKEW = dt.timedelta(minutes=5)
 """How far a trusted time may lie in the future of our clock."""
@@ -70,6 +70,16 @@ def judge(evidence: Evidence, terms: Terms) -> Proof:
         )
     named = _named(evidence, terms.by, root, signer.certificate, times)
     return Proof(named.subject, named.issuer, earliest, source)
+
+
+def conclude(proof: Proof, payload: bytes, read: Callable[[], tuple[str, dict[str, str]]]) -> Verified:
+    """Read what the established signer said; a refusal from here on names that signer."""
+    try:
+        predicate_type, annotations = read()
+    except TrustError as error:
+        error.identity, error.issuer = proof.identity, proof.issuer
+        raise
+    return Verified(proof.identity, proof.issuer, proof.time, proof.time_source, predicate_type, payload, annotations)
 
 
 def _signer(evidence: Evidence, terms: Terms) -> Signer:

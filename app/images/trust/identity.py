@@ -146,7 +146,9 @@ def permit(signer: Signer, identities: Sequence[Identity]) -> None:
     expected = " or ".join(_describe(one) for one in identities[:_LISTED]) or "no identity at all"
     more = f" or {len(identities) - _LISTED} more" if len(identities) > _LISTED else ""
     found = f"signed by {show(signer.subject)} (issuer {show(signer.issuer)})"
-    refuse(Code.ISSUER if subject_fits else Code.IDENTITY, f"{found}; the policy expects {expected}{more}")
+    code = Code.ISSUER if subject_fits else Code.IDENTITY
+    summary = f"{found}; the policy expects {expected}{more}"
+    raise TrustError(code, summary, identity=signer.subject, issuer=signer.issuer)
 
 
 def _describe(one: Identity) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from app.core.images.policy import Key, Keyless, LogDuty, StampDuty
 from app.images.trust import legacy, statement, strict
 from app.images.trust.errors import Code, fenced, refuse
-from app.images.trust.evidence import Evidence, judge
+from app.images.trust.evidence import Evidence, conclude, judge
 from app.images.trust.root import TrustRoot
 from app.images.trust.signed import Signed, Terms, Verified
 
@@ -33,5 +33,4 @@ def verify_simple_signing(  # noqa: PLR0913 - the terms are the public contract
         refuse(Code.SIGNATURE, "the layer has no signature annotation")
     signed = Signed(payload, strict.unbase64(encoded, "the signature annotation"), payload, dsse=False)
     proof = judge(Evidence(signed, *legacy.credentials(annotations)), Terms(root, by, log, timestamps, now))
-    attached = statement.check_simple(payload, digest)
-    return Verified(proof.identity, proof.issuer, proof.time, proof.time_source, "", payload, attached)
+    return conclude(proof, payload, lambda: ("", statement.check_simple(payload, digest)))

@@ -1,12 +1,14 @@
 """Bundles whose log entry or timestamp must not count, and what a policy may not be talked out of."""
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from app.images.trust import Code
+from app.images.trust import Code, claimed_predicate_type
+from tests.simulators.sigstore import OTHER_DIGEST, SPDX, statement
 from tests.simulators.sigstore_keys import NOW, b64
 from tests.unit.images.trust.tampering import (
     ENTRY,
@@ -17,6 +19,7 @@ from tests.unit.images.trust.tampering import (
     v2_kind_in_v1_log,
 )
 from tests.unit.images.trust.world import (
+    EVIL,
     GOOD,
     bundle,
     put,
@@ -63,6 +66,37 @@ def test_refused_on_rekor_v1(name: str) -> None:
     make, code = V1[name]
     tree = make()
     refused(lambda: bundle(tree), code)
+
+
+@pytest.mark.parametrize(
+    "make, code",
+    [
+        (lambda: GOOD.bundle(signer=GOOD.keyless("evil@example.com")), Code.IDENTITY),
+        (lambda: GOOD.bundle(statement(OTHER_DIGEST), GOOD.keyless("evil@example.com")), Code.IDENTITY),
+        (lambda: GOOD.bundle(statement(OTHER_DIGEST)), Code.DIGEST),
+        (lambda: GOOD.bundle(statement(predicate_type=SPDX)), Code.PREDICATE_TYPE),
+    ],
+    ids=["identity", "identity before digest", "digest", "predicate type"],
+)
+def test_a_refusal_names_the_signer_once_established(make: Callable[[], dict[str, Any]], code: Code) -> None:
+    tree = make()
+    error = refused(lambda: bundle(tree), code)
+    assert error.identity == ("evil@example.com" if code == Code.IDENTITY else "dev@example.com")
+    assert error.issuer == "https://issuer.test"
+
+
+def test_a_refusal_names_nobody_before_that() -> None:
+    spoiled = put(GOOD.bundle(), flip, "dsseEnvelope", "signatures", 0, "sig")
+    for tree, code in ((EVIL.bundle(), Code.UNTRUSTED_ROOT), (spoiled, Code.SIGNATURE)):
+        error = refused(lambda tree=tree: bundle(tree), code)
+        assert (error.identity, error.issuer) == ("", "")
+
+
+def test_claimed_predicate_type_is_read_without_belief() -> None:
+    assert claimed_predicate_type(json.dumps(EVIL.bundle(statement(predicate_type=SPDX))).encode()) == SPDX
+    assert claimed_predicate_type(json.dumps(EVIL.bundle(b"file", blob=True)).encode()) == ""
+    refused(lambda: claimed_predicate_type(b"{}"), Code.FORMAT)
+    refused(lambda: claimed_predicate_type(json.dumps(EVIL.bundle(payload_type="x")).encode()), Code.PAYLOAD_TYPE)
 
 
 def test_v2_without_a_timestamp_has_no_time() -> None:

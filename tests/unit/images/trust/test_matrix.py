@@ -1,8 +1,11 @@
 """Every format that cosign writes is accepted, with the facts that it carries; sigstore-python's Verifier agrees."""
 
 import base64
+import concurrent.futures
 import datetime as dt
+import functools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 
 from app.core.images.policy import Identity, Key, Keyless
 from app.images.trust import TrustRoot, Verified
-from tests.simulators.sigstore import DIGEST, SPDX, statement
+from tests.simulators.sigstore import DIGEST, SPDX, simple_signing, statement
 from tests.simulators.sigstore_keys import NOW, Signer, cert_pem, new_key
 from tests.unit.images.trust.world import (
     BY_KEY,
@@ -151,8 +154,6 @@ def test_signature_layer_with_a_timestamp_instead_of_a_log() -> None:
 
 
 def test_annotations_are_the_signed_ones() -> None:
-    from tests.simulators.sigstore import simple_signing  # noqa: PLC0415 - one use
-
     assert signature(GOOD.signature(simple_signing(env="prod"))).annotations == {"env": "prod"}
     subject = [{"digest": {"sha256": DIGEST[7:]}, "annotations": {"env": "prod", "n": 1}}]
     assert bundle(GOOD.bundle(statement(subject=subject))).annotations == {"env": "prod"}
@@ -247,6 +248,18 @@ def test_an_entry_of_an_unknown_log_next_to_a_known_one() -> None:
 def test_a_stamp_says_nothing_to_a_root_without_authorities() -> None:
     no_tsa = read_root({**GOOD.trusted_root(), "timestampAuthorities": []})
     assert bundle(GOOD.bundle(stamp=True), root=no_tsa).time_source == "log v1"
+
+
+def test_one_root_serves_many_threads() -> None:
+    asked: list[Callable[[], Verified]] = []
+    for log in ("v1", "v2"):
+        tree = GOOD.bundle(log=log)
+        asked.append(functools.partial(bundle, tree))
+    layer = GOOD.signature(stamp=True)
+    asked.append(lambda: signature(layer))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(one) for one in asked * 40]
+    assert {each.result().identity for each in done} == {SUBJECT}
 
 
 def test_v01_bundle_with_only_a_promise() -> None:

@@ -40,7 +40,7 @@ class PolicyFile(NamedTuple):
 
 class _Found(NamedTuple):
     source: str
-    path: Path
+    path: str
 
 
 def read(directory: Path) -> tuple[list[PolicyFile], list[Unread]]:
@@ -48,19 +48,16 @@ def read(directory: Path) -> tuple[list[PolicyFile], list[Unread]]:
     files: list[PolicyFile] = []
     unread: list[Unread] = []
     left = MAX_TOTAL_BYTES
-    for count, found in enumerate(_walk(directory, _root(directory), 0)):
-        if isinstance(found, Unread):
-            unread.append(found)
-            continue
+    for count, found in enumerate(_walk(str(directory), _root(directory), 0)):
         if count >= MAX_FILES:
-            unread.append(Unread(found.source, f"more than {MAX_FILES} files; this and all that follow are not read"))
+            unread.append(Unread(found.source, f"more than {MAX_FILES} files; not read from here on"))
             break
-        data = _content(found, left)
-        if isinstance(data, Unread):
-            unread.append(data)
+        content = found if isinstance(found, Unread) else _content(found, left)
+        if isinstance(content, Unread):
+            unread.append(content)
         else:
-            left -= len(data)
-            files.append(PolicyFile(found.source, data))
+            left -= len(content)
+            files.append(PolicyFile(found.source, content))
     return files, unread
 
 
@@ -70,58 +67,58 @@ def identity(directory: Path) -> object:
     Take it before reading: a change in between then shows at the next look.
     """
     root = _root(directory)
-    if root != directory:
-        return _status(root)
-    found = []
-    for count, one in enumerate(_walk(directory, directory, 0)):
-        found.append((one, _status(one.path)) if isinstance(one, _Found) else (one, None))
+    if root != str(directory):
+        return root, _status(root)
+    found: list[object] = []
+    for count, one in enumerate(_walk(root, root, 0)):
+        found.append((one.path, _status(one.path)) if isinstance(one, _Found) else one)
         if count >= MAX_FILES:
             break
     return tuple(found)
 
 
-def _status(path: Path) -> object:
+def _status(path: str) -> object:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - thousands of them at a time
     except OSError as error:
         return error.errno
-    return str(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _root(directory: Path) -> Path:
+def _root(directory: Path) -> str:
     """Where the files are: the directory itself, or the one that `..data` leads to now."""
     data = directory / _DATA
     try:
-        return Path(os.path.realpath(data, strict=True)) if data.is_symlink() else directory
+        return os.path.realpath(data, strict=True) if data.is_symlink() else str(directory)
     except OSError:  # the link leads nowhere: the walk will say that there is nothing to read
-        return data
+        return str(data)
 
 
-def _walk(shown: Path, path: Path, depth: int) -> Iterator[_Found | Unread]:
+def _walk(shown: str, path: str, depth: int) -> Iterator[_Found | Unread]:
     """Policy files below a directory whose path is told as `shown`."""
     if depth > MAX_DEPTH:
-        yield Unread(str(shown), f"more than {MAX_DEPTH} directories deep; not read")
+        yield Unread(shown, f"more than {MAX_DEPTH} directories deep; not read")
         return
     try:
         with os.scandir(path) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
     except OSError as error:
-        yield Unread(str(shown), f"cannot be read: {error.strerror or error}")
+        yield Unread(shown, f"cannot be read: {error.strerror or error}")
         return
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        source = shown / entry.name
+        source = f"{shown}/{entry.name}"
         try:
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(source, path / entry.name, depth + 1)
+                yield from _walk(source, entry.path, depth + 1)
             elif entry.is_dir():
                 # Not followed, as links can make circles; not passed over either, as policies may stand behind it.
-                yield Unread(str(source), "is a symbolic link to a directory, which is not followed")
+                yield Unread(source, "is a symbolic link to a directory, which is not followed")
             elif entry.name.lower().endswith(SUFFIXES):
-                yield _Found(str(source), path / entry.name)
+                yield _Found(source, entry.path)
         except OSError as error:
-            yield Unread(str(source), f"cannot be read: {error.strerror or error}")
+            yield Unread(source, f"cannot be read: {error.strerror or error}")
 
 
 def _content(found: _Found, left: int) -> bytes | Unread:

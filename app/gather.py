@@ -7,8 +7,9 @@ from typing import Final
 
 from app.cluster.namespaces import Namespaces
 from app.core.envelope import AdmissionRequest
-from app.core.facts import Facts, Unknown
+from app.core.facts import Facts
 from app.core.review import Need
+from app.core.unknown import Unknown
 
 MAX_PODS: Final = 3000
 """How many existing pods of a namespace are checked against a new level; Pod Security Admission's number."""

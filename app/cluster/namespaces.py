@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from app.core.facts import PodList, Unknown
+from app.core.facts import PodList
+from app.core.unknown import Unknown
 from app.errors import ClusterError
 
 if TYPE_CHECKING:  # the HTTP client is only loaded where there is a cluster

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 _review = msgspec.json.Decoder(AdmissionReview)
 _encode = msgspec.json.Encoder().encode
-_STRING_MAPS = ("labels", "annotations")
+_OF_STRINGS = frozenset({"labels", "annotations", "add", "drop"})
 
 
 def decode_review(body: bytes) -> AdmissionReview:
@@ -74,7 +74,7 @@ def _decode_with_nulls(decoder: msgspec.json.Decoder[T], text: bytes, what: str,
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: _with_empty_strings(member) if key in _STRING_MAPS else _without_nulls(member)
+            key: _with_empty_strings(member) if key in _OF_STRINGS else _without_nulls(member)
             for key, member in value.items()
             if member is not None
         }
@@ -84,10 +84,12 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _with_empty_strings(value: Any) -> Any:
-    """Keep every key of a map of strings: a label or an annotation that is null is there, and empty."""
-    if not isinstance(value, dict):
-        return value
-    return {key: "" if member is None else member for key, member in value.items()}
+    """Keep every member of a map or list of strings: a label or a capability that is null is there, and empty."""
+    if isinstance(value, list):
+        return ["" if member is None else member for member in value]
+    if isinstance(value, dict):
+        return {key: "" if member is None else member for key, member in value.items()}
+    return value
 
 
 def _refuse_repeated_keys(text: bytes, what: str) -> None:

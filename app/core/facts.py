@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A look-up that failed, as a value: judging decides what that means, silence never allows."""
-
-    cause: str
-    """One line for the user, without credentials: what was asked and why there is no answer."""
+from app.core.images.result import ImageResult
+from app.core.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +27,7 @@ class Facts:
 
     labels: Mapping[str, str] | Unknown = field(default_factory=dict)
     """Labels of the request's namespace; empty without a cluster."""
+    images: Mapping[tuple[str, str], ImageResult] = field(default_factory=dict)
+    """Results of image policies, by the image as it was written and the policy's name."""
     pods: PodList | Unknown | None = None
     """Existing pods, when `Need.PODS` was asked for."""

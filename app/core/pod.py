@@ -18,6 +18,8 @@ class Pod:
     """What every check reads. Iterate containers only through it, so that no check forgets a kind of container."""
 
     __slots__ = (
+        "_metadata",
+        "_owner",
         "_places",
         "annotations",
         "containers",
@@ -44,12 +46,19 @@ class Pod:
     own_users: bool
     """The pod runs in a user namespace: `spec.hostUsers` is false (KEP-127)."""
 
-    def __init__(self, metadata: ObjectMeta | None, spec: PodSpec | None, prefix: str = "") -> None:
-        """Look at decoded metadata and spec; both may be absent, as they may in a template."""
+    def __init__(
+        self, metadata: ObjectMeta | None, spec: PodSpec | None, prefix: str = "", owner: ObjectMeta | None = None
+    ) -> None:
+        """Look at decoded metadata and spec; both may be absent, as they may in a template.
+
+        `owner` is the metadata of the object that the template is in.
+        """
         if spec is None:
             spec = _NO_SPEC
         self.spec = spec
         self.prefix = prefix
+        self._metadata = metadata
+        self._owner = owner
         self._places: dict[int, str] | None = None
         self.annotations = (metadata or _NO_METADATA).annotations or _NO_ANNOTATIONS
         self.volumes = spec.volumes or _NO_VOLUMES
@@ -64,6 +73,12 @@ class Pod:
         self.contexts = contexts
         self.on_windows = spec.os is not None and spec.os.name == "windows"
         self.own_users = spec.host_users is False
+
+    @property
+    def labels(self) -> list[Mapping[str, str]]:
+        """Labels of the pod or template, and of the object that it is in: who selects by labels sees both."""
+        both = [one.labels or _NO_ANNOTATIONS for one in (self._metadata, self._owner) if one is not None]
+        return both or [_NO_ANNOTATIONS]
 
     def at(self, container: Container | None, field: str) -> str:
         """Path of a field of a container, or of the pod's spec where there is no container."""

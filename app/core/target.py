@@ -74,9 +74,25 @@ def pod_object(raw: msgspec.Raw | bytes, what: str) -> PodObject:
 
 def template_of(request: AdmissionRequest, controller: Controller) -> Pod | None:
     """Decode the pod template of a controller; None where the object has none. Raises MalformedReview."""
-    found = decode(controller.decoder, _present(request.object, "object"), "object")
+    return _template(request.object, "object", controller)
+
+
+def _template(raw: msgspec.Raw, what: str, controller: Controller) -> Pod | None:
+    found = decode(controller.decoder, _present(raw, what), what)
     template = controller.template(found)
-    return None if template is None else Pod(template.metadata, template.spec, controller.prefix)
+    if template is None and controller.kind != "ReplicationController":  # whose template alone is optional
+        template = PodTemplateSpec()
+    return None if template is None else Pod(template.metadata, template.spec, controller.prefix, found.metadata)
+
+
+def versions_of(request: AdmissionRequest, controller: Controller | None) -> tuple[Pod | None, Pod | None]:
+    """Decode the pod of a request and, for an update, the one before. Raises MalformedReview."""
+    updated = request.operation == "UPDATE"
+    if controller is None:
+        old = view(pod_object(request.old_object, "oldObject")) if updated else None
+        return view(pod_object(request.object, "object")), old
+    old = _template(request.old_object, "oldObject", controller) if updated else None
+    return _template(request.object, "object", controller), old
 
 
 def namespace_labels(raw: msgspec.Raw, what: str) -> dict[str, str]:

@@ -25,25 +25,6 @@ def _is_controller(case: Case) -> bool:
     return kind in CONTROLLERS
 
 
-def _has_template(case: Case) -> bool:
-    def found(value: object) -> bool:
-        return isinstance(value, dict) and (
-            isinstance(value.get("template"), dict) or any(found(value.get(key)) for key in ("spec", "jobTemplate"))
-        )
-
-    return found(case.review["request"]["object"])
-
-
-def _has_null_text(case: Case) -> bool:
-    def found(value: object) -> bool:
-        if isinstance(value, dict):
-            lists = (value.get(key) for key in ("add", "drop"))
-            return any(isinstance(part, list) and None in part for part in lists) or any(map(found, value.values()))
-        return isinstance(value, list) and any(map(found, value))
-
-    return found(case.review["request"])
-
-
 INTENDED: Final[tuple[Intended, ...]] = (
     Intended(
         "undecodable controller",
@@ -56,21 +37,6 @@ INTENDED: Final[tuple[Intended, ...]] = (
             and theirs.outcome == "allowed with error"
             and ours.outcome == "error"
         ),
-    ),
-    Intended(
-        "null in a list of texts",
-        "The reference reads `drop: [null]` as an empty text; Pratique denies what it cannot read. No API server sends"
-        " one: a list of texts that it encoded has no nulls.",
-        frozenset({"outcome", "policy", "enforce", "audit", "warn", "exempt", "label_error"}),
-        lambda case, _, ours: case.kind == "odd: null-item" and ours.outcome == "error" and _has_null_text(case),
-    ),
-    Intended(
-        "controller without a template",
-        "The reference judges an empty pod then, and notes what is wrong with the namespace's labels; Pratique has"
-        " nothing to judge. No API server sends one: it encodes an empty template where there is none, but for a"
-        " ReplicationController.",
-        frozenset({"label_error"}),
-        lambda case, theirs, _: theirs.label_error and _is_controller(case) and not _has_template(case),
     ),
 )
 """Every intended difference; `python -m tests.differential` counts how often each one occurred."""

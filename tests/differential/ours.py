@@ -13,10 +13,11 @@ import msgspec
 from app.catalog import catalog
 from app.core.decision import Decision
 from app.core.decode import decode_review
-from app.core.facts import Facts, PodList, Unknown
+from app.core.facts import Facts, PodList
 from app.core.plan import Modes, Snapshot
 from app.core.respond import respond
 from app.core.review import Need, judge, needs, request_of
+from app.core.unknown import Unknown
 from app.core.version import Level, LevelVersion, Version
 from tests.differential.reference import START_SECONDS, Serving, ready
 from tests.differential.verdict import (

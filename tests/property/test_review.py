@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from app.catalog import catalog
 from app.core.decision import Decision
 from app.core.decode import decode_review
-from app.core.facts import Facts, PodList, Unknown
+from app.core.facts import Facts, PodList
 from app.core.respond import respond
 from app.core.review import judge, needs, request_of
+from app.core.unknown import Unknown
 from app.core.version import Level
 from app.errors import MalformedReview
 from tests.property.strategies import ANNOTATIONS, JSON, KINDS, LEVELS, PODS, TEXT, VERSIONS

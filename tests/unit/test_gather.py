@@ -10,8 +10,9 @@ import pytest
 
 from app import gather
 from app.cluster.namespaces import Namespaces
-from app.core.facts import Facts, PodList, Unknown
+from app.core.facts import Facts, PodList
 from app.core.review import Need
+from app.core.unknown import Unknown
 from app.gather import Gather
 from tests.unit.core.reviews import namespace_request, request
 

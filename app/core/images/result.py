@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.core.facts import Unknown
+from app.core.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from app.cluster.access import Access, Static
 from app.cluster.api import Api
 from app.cluster.cache import LabelsCache
 from app.cluster.namespaces import POD_PAGE, Namespaces, open_namespaces
-from app.core.facts import PodList, Unknown
+from app.core.facts import PodList
+from app.core.unknown import Unknown
 from app.errors import ConfigError
 from tests.simulators.kube_api import Drop, Hang, KubeApi, Lines, Reply, Trickle
 from tests.unit.cluster.conftest import TOKEN, until

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from app.core.decision import Decision
-from app.core.facts import Facts, PodList, Unknown
+from app.core.facts import Facts, PodList
 from app.core.review import Need, judge, needs
+from app.core.unknown import Unknown
 from tests.unit.core.reviews import (
     BAD_SPEC,
     GOOD_SPEC,

@@ -31,14 +31,19 @@ def test_the_template_of_a_controller(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", CONTROLLERS, ids=lambda kind: kind.kind)
-def test_a_controller_without_a_template_has_no_pod(kind: Kind) -> None:
+def test_a_missing_template_is_an_empty_one_but_for_a_replication_controller(kind: Kind) -> None:
     controller = target.CONTROLLERS[kind.group, kind.resource]
     parts = kind.prefix.strip(".").split(".")
     for length in range(len(parts)):
         whole: dict[str, Any] = {}
         for part in reversed(parts[:length]):
             whole = {part: whole}
-        assert template_of(request(kind, object={"metadata": {"name": "web"}, **whole}), controller) is None
+        pod = template_of(request(kind, object={"metadata": {"name": "web"}, **whole}), controller)
+        if kind.kind == "ReplicationController":
+            assert pod is None
+        else:
+            assert pod is not None
+            assert (pod.prefix, pod.containers, pod.volumes) == (kind.prefix, [], [])
 
 
 @pytest.mark.parametrize("kind", CONTROLLERS, ids=lambda kind: kind.kind)

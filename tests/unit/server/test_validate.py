@@ -15,11 +15,12 @@ from app.catalog import catalog
 from app.core import message, plan
 from app.core.check import Since
 from app.core.decision import Decision
-from app.core.facts import Facts, Unknown
+from app.core.facts import Facts
 from app.core.finding import Finding
 from app.core.plan import Snapshot, labelled
 from app.core.pod import Pod
 from app.core.review import Need
+from app.core.unknown import Unknown
 from app.core.version import Level
 from app.server import validate
 from app.server.limits import Limits

@@ -46,5 +46,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     refusal: Refusal | None = None
     error: str = ""
     """What could not be looked up or understood, where that did not refuse the request."""
+    digests: tuple[tuple[str, str], ...] = ()
+    """Images that were proved, with the digest that was."""
     warnings: tuple[str, ...] = ()
     """Further warnings, each one line."""

@@ -29,6 +29,10 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     faults: tuple[Fault, ...] = ()
 
+    def plus(self, findings: tuple[Finding, ...]) -> Verdict:
+        """Give the same with more findings."""
+        return Verdict((*self.findings, *findings), self.faults) if findings else self
+
     @property
     def clean(self) -> bool:
         """Whether every rule ran and found nothing."""

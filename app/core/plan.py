@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from app.core.check import Check, Since
+from app.core.images.judge import ImageRules
 from app.core.version import LATEST, Level, LevelVersion, Version
 
 PREFIX = "pod-security.kubernetes.io/"
@@ -66,6 +67,8 @@ class Snapshot:
     exempt_runtime_classes: frozenset[str] = frozenset()
     enforce_controllers: bool = False
     """Refuse a controller whose pods would be refused, where Pod Security Admission only warns."""
+    images: ImageRules | None = None
+    """Image policies; None where there are none, so that no request pays for them."""
 
     def rules_of(self, policy: LevelVersion) -> tuple[Rule, ...]:
         """Give the rules that run at a level and version; none at privileged."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 from enum import Flag, auto
 from typing import Final
 
+import msgspec
+
 from app.core import message
 from app.core.decision import Decision, Refusal
 from app.core.envelope import AdmissionRequest, AdmissionReview
 from app.core.evaluate import CLEAN, Verdict, evaluate
-from app.core.facts import Facts, PodList, Unknown
+from app.core.facts import Facts, PodList
+from app.core.images.judge import ImageRequest, judge_images, needed
 from app.core.plan import Labelled, Modes, Snapshot, labelled
 from app.core.pod import Pod
 from app.core.target import (
@@ -23,8 +26,10 @@ from app.core.target import (
     namespace_labels,
     pod_object,
     template_of,
+    versions_of,
     view,
 )
+from app.core.unknown import Unknown
 from app.core.version import Level, LevelVersion
 from app.errors import MalformedReview
 
@@ -69,6 +74,19 @@ def needs(request: AdmissionRequest, snapshot: Snapshot) -> Need:
     return Need.NAMESPACE
 
 
+def images_needed(request: AdmissionRequest, snapshot: Snapshot) -> tuple[ImageRequest, ...]:
+    """Say which images must be proved before `judge`. Never raises: what is malformed is refused there."""
+    rules, resource = snapshot.images, _resource(request)
+    controller = CONTROLLERS.get(resource)
+    if rules is None or (controller is None and resource != _PODS) or _without_images(request, controller, snapshot):
+        return ()
+    try:
+        pod, old = versions_of(request, controller)
+    except MalformedReview:
+        return ()
+    return () if pod is None else needed(rules, request, pod, old)
+
+
 def judge(request: AdmissionRequest, snapshot: Snapshot, facts: Facts) -> Decision:
     """Decide. Never raises for any request that `request_of` let pass; what cannot be judged is refused."""
     if request.operation not in ("CREATE", "UPDATE"):
@@ -81,7 +99,8 @@ def judge(request: AdmissionRequest, snapshot: Snapshot, facts: Facts) -> Decisi
             return _judge_namespace(request, snapshot, facts)
         controller = CONTROLLERS.get(resource)
         if controller is not None or resource == _PODS:
-            return _judge_workload(request, controller, snapshot, facts)
+            decision = _judge_workload(request, controller, snapshot, facts)
+            return decision if snapshot.images is None else _with_images(decision, controller, snapshot, facts)
     except MalformedReview as error:
         return _refuse(request, 400, "BadRequest", f"cannot judge this request: {error.summary}")
     what = message.quoted(".".join(part for part in (resource[1], resource[0]) if part))
@@ -150,6 +169,40 @@ def _changed_pod(request: AdmissionRequest) -> Pod | None:
     if request.operation == "UPDATE" and not is_significant_update(pod, pod_object(request.old_object, "oldObject")):
         return None
     return view(pod)
+
+
+def _without_images(request: AdmissionRequest, controller: Controller | None, snapshot: Snapshot) -> bool:
+    """Whether image policies do not concern a request; exempt users and runtime classes are no exemption from them."""
+    return (
+        request.operation not in ("CREATE", "UPDATE")
+        or _is_ignored(request, controller)
+        or request.namespace in snapshot.exempt_namespaces
+    )
+
+
+def _with_images(decision: Decision, controller: Controller | None, snapshot: Snapshot, facts: Facts) -> Decision:
+    """Add what the image policies say; a controller's pods meet those that enforce when they are created."""
+    request = decision.request
+    if snapshot.images is None or decision.refusal is not None or _without_images(request, controller, snapshot):
+        return decision
+    pod, old = versions_of(request, controller)
+    if pod is None:
+        return decision
+    found = judge_images(snapshot.images, request, pod, old, facts.images)
+    enforced = controller is None or snapshot.enforce_controllers
+    enforce = found.enforce if enforced else ()
+    warn = found.warn if enforced else (*found.enforce, *found.warn)
+    allowed = decision.allowed and not enforce
+    return msgspec.structs.replace(
+        decision,
+        allowed=allowed,
+        modes=decision.modes or Modes(),
+        prefix=pod.prefix,
+        enforce=decision.enforce.plus(enforce),
+        warn=decision.warn.plus(warn) if allowed else CLEAN,
+        audit=decision.audit.plus((*found.enforce, *found.warn)),
+        digests=tuple(found.digests.items()),
+    )
 
 
 def _apply(request: AdmissionRequest, pod: Pod, policy: Labelled, snapshot: Snapshot, *, enforced: bool) -> Decision:

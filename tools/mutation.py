@@ -1,12 +1,13 @@
-"""Mutation testing of policies/ and the engine: `python -m tools.mutation [--only PATTERN...] [--children N]`.
+"""Mutation testing of policies/ and the engine: `python -m tools.mutation [--children N]`.
 
-Works in a copy of the tree under build/, so that a mutant never touches a file that somebody edits. mutmut changes one
-thing at a time inside a function and runs the tests that reach it; a mutant that no test notices has survived. The
-outcome goes to docs/mutation.md and build/mutation.json. Survivors that change nothing that anybody could observe are
-listed with the reason in tests/mutants.txt; they count as survivors all the same.
+Works in a copy of the tree under build/, so that a mutant never touches a file that somebody edits. mutmut makes the
+mutants, each with one change inside a function, and finds out which tests reach which function; tools/mutation_trial.py
+runs those. A mutant that no test notices has survived. The outcome goes to docs/mutation.md and build/mutation.json.
+Survivors that change nothing that anybody could observe are listed with the reason in tests/mutants.txt; they count as
+survivors all the same.
 
-What runs when a module is imported has run before mutmut puts a mutant in place, so such a mutant seems to survive. So
-all survivors get a second trial, each in a fresh interpreter.
+A function that runs while modules are imported has done so before a mutant is put in place, and no test reaches it
+later. Its mutants are tried in a fresh interpreter each.
 """
 
 import argparse
@@ -32,37 +33,28 @@ REPORT = PROJECT / "docs/mutation.md"
 FIGURES = PROJECT / "build/mutation.json"
 LOG = PROJECT / "build/mutation.log"
 REASONS = PROJECT / "tests/mutants.txt"
-COPIED = ("app", "policies", "tests", "tools", "docs", "pyproject.toml", "README.md", "CONTRIBUTING.md", "Makefile")
+COPIED = ("app", "policies", "tests", "tools", "docs", "pyproject.toml", "README.md")
 BAR = 0.95
 SHOWN = 200
-STATUS = {
-    0: "survived",
-    1: "killed",
-    2: "killed",
-    3: "killed",
-    4: "killed",
-    5: "no tests",
-    33: "no tests",
-    None: "not run",
-}
-STATUS |= dict.fromkeys((24, -24, 36, 152, 255), "timeout") | dict.fromkeys((-9, -11), "segfault")
-KILLED = ("killed", "timeout", "segfault")
-AGAIN = ("survived", "no tests")
+STATUS = {0: "survived", 1: "killed", -14: "timeout", None: "no tests"}  # -14: SIGALRM
+KILLED = ("killed", "timeout")
+PYTEST = ("nice", "-n", "10", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cov")
+
+# Which tests may kill: those that look at policies and the engine and need no server, cluster or Go.
+TESTS = ("tests/policies/test_*.py", "tests/project/test_generated.py", "tests/unit/core/test_*.py")
+# One mutant for mutmut itself, so that it makes all of them and records which tests reach which function.
+PROBE = "policies.privileged.x_find__mutmut_1"
 
 CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["app", "policies"]
 only_mutate = ["app/core/*", "app/catalog.py", "policies/*"]
 do_not_mutate = ["app/core/images/*"]
-also_copy = ["tools", "docs", "README.md", "CONTRIBUTING.md", "Makefile"]
+also_copy = ["tools", "docs", "README.md"]
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:cov", "-W", "ignore"]
 pytest_add_cli_args_test_selection = {tests}
-process_isolation = "forkserver"
 use_git_change_detection = false
 """
-
-# Which tests may kill: those that look at policies and the engine and need no server, cluster or Go.
-TESTS = ("tests/policies/test_*.py", "tests/project/test_generated.py", "tests/unit/core/test_*.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +62,7 @@ class Outcome:
     """What became of every mutant."""
 
     status: dict[str, str]
-    """`killed`, `survived`, `no tests`, `timeout` and the like, by the mutant's name."""
+    """One of the values of `STATUS`, by the mutant's name."""
     seconds: float
 
     @property
@@ -85,60 +77,65 @@ class Outcome:
 
 
 def prepare(tests: Sequence[str]) -> None:
-    """Bring the copy up to date; mutmut's results of an earlier run stay, and it reuses what still holds."""
-    COPY.mkdir(parents=True, exist_ok=True)
+    """Make the copy and its mutants anew."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    COPY.mkdir(parents=True)
     for name in COPIED:
         source, target = PROJECT / name, COPY / name
         if source.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, target)
     with (COPY / "pyproject.toml").open("a", encoding="utf-8") as configuration:
         configuration.write(CONFIGURATION.replace("{tests}", json.dumps(list(tests))))
-
-
-def mutmut(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run mutmut in the copy, with low priority and its own path."""
     program = pathlib.Path(sys.executable).with_name("mutmut")
-    environment = {**os.environ, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = ["nice", "-n", "10", str(program), *arguments]
-    if arguments[0] != "run":
-        return subprocess.run(command, cwd=COPY, env=environment, check=False, text=True, stdout=subprocess.PIPE)
-    with LOG.open("w", encoding="utf-8") as log:  # a spinner, a line a tick
-        return subprocess.run(command, cwd=COPY, env=environment, check=False, text=True, stdout=log, stderr=log)
+    with LOG.open("w", encoding="utf-8") as log:
+        subprocess.run(
+            ["nice", "-n", "10", program, "run", PROBE],
+            cwd=COPY,
+            env=environment(),
+            check=False,
+            stdout=log,
+            stderr=log,
+        )
 
 
-def results() -> dict[str, str]:
-    """What mutmut found out about every mutant."""
-    found: dict[str, str] = {}
-    for record in sorted((COPY / "mutants").rglob("*.meta")):
-        codes = json.loads(record.read_text(encoding="utf-8"))["exit_code_by_key"]
-        found |= {name: STATUS.get(code, f"exit code {code}") for name, code in codes.items()}
-    return found
+def environment(**more: str) -> dict[str, str]:
+    """The environment of what runs in the copy."""
+    return {**os.environ, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
-def confirm(mutant: str, tests: Sequence[str]) -> str:
+def try_all(tests: Sequence[str], children: int) -> dict[str, str]:
+    """The status of every mutant; `no tests` where no test reaches the function.
+
+    Raises:
+        SystemExit: the trials could not run.
+    """
+    output = COPY / "trial.json"
+    done = subprocess.run(
+        [*PYTEST, "-p", "tools.mutation_trial", *tests],
+        cwd=COPY / "mutants",
+        env=environment(MUTATION_TRIAL=str(output), MUTATION_CHILDREN=str(children), MUTANT_UNDER_TEST=""),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if not output.exists():
+        raise SystemExit(f"the trials did not run; {LOG.name} has what mutmut says\n{done.stdout[-4000:]}{done.stderr}")
+    codes = json.loads(output.read_text(encoding="utf-8"))
+    return {name: STATUS.get(code, "killed") for name, code in codes.items()}
+
+
+def try_alone(mutant: str, tests: Sequence[str]) -> str:
     """The status of one mutant in a fresh interpreter."""
-    environment = {**os.environ, "MUTANT_UNDER_TEST": mutant, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [
-        "nice",
-        "-n",
-        "10",
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:cov",
-        *tests,
-    ]
     try:
         done = subprocess.run(
-            command, cwd=COPY / "mutants", env=environment, check=False, capture_output=True, timeout=300
+            [*PYTEST, "-x", *tests],
+            cwd=COPY / "mutants",
+            env=environment(MUTANT_UNDER_TEST=mutant),
+            check=False,
+            capture_output=True,
+            timeout=300,
         )
     except subprocess.TimeoutExpired:
         return "timeout"
@@ -146,16 +143,11 @@ def confirm(mutant: str, tests: Sequence[str]) -> str:
 
 
 def reasons() -> dict[str, str]:
-    """Why some mutants change nothing that could be observed: `module.function: reason` a line."""
+    """Why some mutants change nothing that could be observed: `app.core.plan.labelled #3: reason` a line."""
     if not REASONS.exists():
         return {}
     lines = (line.strip() for line in REASONS.read_text(encoding="utf-8").splitlines())
     return dict(line.split(": ", 1) for line in lines if line and not line.startswith("#"))
-
-
-def module_of(mutant: str) -> str:
-    """The module of a mutant's name, such as `app.core.plan`."""
-    return re.split(r"\.(?:x_|xǁ)", mutant, maxsplit=1)[0]
 
 
 def readable(mutant: str) -> str:
@@ -170,11 +162,11 @@ def difference(mutant: str) -> str:
     text = (COPY / "mutants" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
     original = f"{name.rpartition('__mutmut_')[0]}__mutmut_orig"
     bodies = {
-        node.name: "\n".join(ast.unparse(line) for line in node.body).splitlines()
+        node.name: "\n".join(ast.unparse(line) for line in (node.args, *node.body)).splitlines()
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in (name, original)
     }
-    lines = list(difflib.unified_diff(bodies.get(original, []), bodies.get(name, []), lineterm="", n=0))
+    lines = difflib.unified_diff(bodies.get(original, []), bodies.get(name, []), lineterm="", n=0)
     return "\n".join(line for line in lines if re.match(r"[-+](?![-+])", line))
 
 
@@ -183,22 +175,22 @@ def report(outcome: Outcome) -> str:
     total = len(outcome.status)
     by_module: dict[str, Counter[str]] = {}
     for name, status in outcome.status.items():
-        by_module.setdefault(module_of(name), Counter())["killed" if status in KILLED else "alive"] += 1
-    day = time.strftime("%Y-%m-%d", time.gmtime())
+        by_module.setdefault(name.rpartition(".")[0], Counter())["killed" if status in KILLED else "survived"] += 1
     share = f"{outcome.killed} of {total} mutants killed, {outcome.killed / total:.1%} (the bar is {BAR:.0%})"
+    when = f"{time.strftime('%Y-%m-%d', time.gmtime())}, {outcome.seconds:.0f} s"
     lines = [
         "<!-- Made by `make mutation`. -->",
         "",
         "# Mutation testing",
         "",
-        f"{share}; {len(outcome.survivors)} survived. {day}, {outcome.seconds / 60:.0f} minutes.",
+        f"{share}; {len(outcome.survivors)} survived. Run on {when}.",
         "",
         f"Tests that may kill: {', '.join(f'`{test}`' for test in TESTS)}.",
         "",
         "| module | mutants | killed | survived |",
         "| --- | ---: | ---: | ---: |",
         *(
-            f"| {module} | {count.total()} | {count['killed']} | {count['alive']} |"
+            f"| {module} | {count.total()} | {count['killed']} | {count['survived']} |"
             for module, count in sorted(by_module.items())
         ),
         "",
@@ -210,7 +202,7 @@ def report(outcome: Outcome) -> str:
         lines += [f"Too many to show; the first {SHOWN}:", ""]
     for mutant in outcome.survivors[:SHOWN]:
         name = readable(mutant)
-        because = known.get(name, "") or known.get(name.rpartition(" #")[0], "")
+        because = known.get(name, "")
         lines += [f"### {name} ({outcome.status[mutant]})", ""]
         lines += [because, ""] if because else []
         lines += ["```diff", difference(mutant), "```", ""]
@@ -218,34 +210,23 @@ def report(outcome: Outcome) -> str:
 
 
 def main() -> None:
-    """Run everything, or the mutants that match a pattern; exit with an error below the bar."""
+    """Make and try all mutants, write the report; exit with an error below the bar."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=inspect.getdoc(sys.modules[__name__]))
-    parser.add_argument(
-        "--only", nargs="*", default=[], help="names of mutants, wildcards allowed: 'policies.privileged*'"
-    )
-    parser.add_argument(
-        "--children", default=str(os.cpu_count() or 1), help="how many run at once (default: all cores)"
-    )
-    arguments = parser.parse_args()
+    parser.add_argument("--children", type=int, default=os.cpu_count() or 1, help="trials at once (default: all cores)")
+    children = parser.parse_args().children
     tests = [str(path.relative_to(PROJECT)) for test in TESTS for path in sorted(PROJECT.glob(test))]
     begun = time.monotonic()
     prepare(tests)
-    mutmut("run", "--max-children", arguments.children, *arguments.only)
-    status = results()
-    if not status or set(status.values()) <= {"not run"}:
-        raise SystemExit(f"nothing was run: do {' '.join(tests)} pass in {COPY.name}? {LOG.name} has what mutmut says")
-    again = [name for name, state in status.items() if state in AGAIN]
-    with concurrent.futures.ThreadPoolExecutor(int(arguments.children)) as pool:
-        status |= dict(zip(again, pool.map(lambda name: confirm(name, tests), again), strict=True))
-    if arguments.only:
-        status = {name: state for name, state in status.items() if state != "not run"}
+    status = try_all(tests, children)
+    again = [name for name, state in status.items() if state == "no tests"]
+    with concurrent.futures.ThreadPoolExecutor(children) as pool:
+        status |= dict(zip(again, pool.map(lambda name: try_alone(name, tests), again), strict=True))
     outcome = Outcome(status, time.monotonic() - begun)
-    figures = {"mutants": len(outcome.status), "killed": outcome.killed, "survivors": outcome.survivors}
+    figures = {"mutants": len(status), "killed": outcome.killed, "survivors": outcome.survivors}
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    share = outcome.killed / len(outcome.status)
-    print(f"{outcome.killed} of {len(outcome.status)} mutants killed ({share:.1%})")
-    if not arguments.only:
-        REPORT.write_text(report(outcome), encoding="utf-8")
+    REPORT.write_text(report(outcome), encoding="utf-8")
+    share = outcome.killed / len(status)
+    print(f"{outcome.killed} of {len(status)} mutants killed ({share:.1%}) in {outcome.seconds:.0f} s")
     raise SystemExit(share < BAR)
 
 

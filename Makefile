@@ -75,7 +75,7 @@ differential: venv ## compare REVIEWS (100000) generated reviews with the Pod Se
 
 .PHONY: e2e
 e2e: venv ## a real kube-apiserver, or the cluster of KUBECONFIG, driven with kubectl
-	$(BIN)/pytest tests/e2e $(ARGS)
+	$(BIN)/pytest tests/e2e tests/kube -m e2e $(ARGS)
 
 .PHONY: bench
 bench: venv ## beside the Pod Security Admission webhook; writes build/bench.json

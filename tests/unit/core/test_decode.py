@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.core import decode as module
 from app.core.decode import decode, decode_review
 from app.core.objects import CronJob, Namespace, PodObject
 from app.core.wire import present
@@ -181,6 +182,28 @@ def test_an_encode_is_never_longer_than_its_text() -> None:
     for text in ('"\\u0041"', '"\\/"', '"\u2028\x7f"', '"\\ud83d\\ude00"', '"\\"\\\\\\b\\f\\n\\r\\t"', '"\U0001f600"'):
         name = pod(f'{{"metadata":{{"name":{text}}}}}').metadata
         assert len(msgspec.json.encode(name and name.name)) <= len(text.encode())
+
+
+@pytest.mark.parametrize(
+    "escape", ["\\u003c", "\\u003C", "\\u00e9", "\\u000a", "\\u0022", "\\u0001", "\\\\u003c", "\\u005cu003c"]
+)
+@pytest.mark.parametrize("member", ['"hostPID":true,', '"hostname":"\\u003c",', '"hostname":"\\\\u003c\\u003c",'])
+def test_escapes_do_not_make_up_for_a_repeated_key(escape: str, member: str) -> None:
+    """Escapes are longer than what they stand for; no number of them hides that a member was dropped."""
+    for number in range(40):
+        text = f'{{"metadata":{{"name":"{escape * number}"}},"spec":{{{member}{member.rstrip(",")}}}}}'
+        assert "object repeats the key" in refusal(text)
+
+
+def test_what_go_escapes_is_read_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(*_: Any) -> None:
+        pytest.fail("was read a second time")
+
+    monkeypatch.setattr(module, "_refuse_repeated_keys", slowly)
+    text = '{"metadata":{"annotations":{"a":"\\u003cb\\u003e \\u0026 \\\\u003c"}},"spec":{"affinity":"\\u003c"}}'
+    found = pod(text + "\n").metadata
+    assert found is not None
+    assert found.annotations == {"a": "<b> & \\u003c"}
 
 
 @pytest.mark.parametrize(

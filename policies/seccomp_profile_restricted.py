@@ -83,6 +83,11 @@ CHECK = Check(
             {"securityContext": _UNCONFINED, "containers": [{"name": "app", "securityContext": _DEFAULT}]},
             finds=("spec.securityContext.seccompProfile.type",),
         ),
+        Example(
+            "pod opts out for all",
+            {"securityContext": _UNCONFINED},
+            finds=("spec.securityContext.seccompProfile.type", _PATH),
+        ),
         Example("on Windows before v1.25", {"os": {"name": "windows"}}, finds=(_PATH,), version="v1.24"),
     ),
     psa_id="seccompProfile_restricted",

@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import json
+from collections.abc import Callable
 from typing import Any
 
 from tests.simulators.sigstore import SPDX, Sigstore, statement
@@ -103,19 +104,48 @@ def v2_kind_in_v1_log() -> dict[str, Any]:
 
 
 def two_logged() -> dict[str, Any]:
-    class Twice(Sigstore):
-        def _body(self, *args: Any) -> dict[str, Any]:
-            body = super()._body(*args)
-            body["spec"]["signatures"] *= 2
-            return body
-
-    twice = object.__new__(Twice)
-    twice.__dict__ = dict(GOOD.__dict__)
-    return twice.bundle()
+    return logging_otherwise(lambda spec: spec.update(signatures=spec["signatures"] * 2)).bundle()
 
 
 def with_evil_ca() -> Sigstore:
     """Our logs, CT log and timestamp authority; somebody else's certificates."""
     fulcio = object.__new__(type(GOOD.fulcio))
     fulcio.__dict__ = {**EVIL.fulcio.__dict__, "ct_key": GOOD.fulcio.ct_key}
+    return GOOD.with_parts(fulcio=fulcio)
+
+
+def logging_otherwise(edit: Callable[[dict[str, Any]], None]) -> Sigstore:
+    """Our instance, whose logs record something else than they were told: `edit` changes an entry's `spec`."""
+
+    class Otherwise(Sigstore):
+        def _body(self, *args: Any) -> dict[str, Any]:
+            body = super()._body(*args)
+            edit(body["spec"])
+            return body
+
+        def _body2(self, *args: Any) -> dict[str, Any]:
+            body = super()._body2(*args)
+            edit(body["spec"])
+            return body
+
+    otherwise = object.__new__(Otherwise)
+    otherwise.__dict__ = dict(GOOD.__dict__)
+    return otherwise
+
+
+def with_forged_sct() -> Sigstore:
+    """Our instance, whose certificates carry an SCT that names our CT log and was signed by another key."""
+
+    class Liar:
+        """Says that it is our CT key, and signs with another."""
+
+        def public_key(self) -> Any:
+            return GOOD.fulcio.ct_key.public_key()
+
+        def sign(self, *args: Any) -> bytes:
+            signature: bytes = EVIL.fulcio.ct_key.sign(*args)
+            return signature
+
+    fulcio = object.__new__(type(GOOD.fulcio))
+    fulcio.__dict__ = {**GOOD.fulcio.__dict__, "ct_key": Liar()}
     return GOOD.with_parts(fulcio=fulcio)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from app.config.kind import Compiling, FieldProblem, Id, Kind, Others, content_hash
 from app.config.kinds import KINDS
-from app.config.problems import broken, meant
+from app.config.problems import Path, broken, meant
 
 MAX_DOCUMENT_BYTES: Final = 4 << 20
 """Of a document at admission; the API server stores less."""
@@ -20,9 +20,9 @@ def identify(value: Any, kinds: Sequence[Kind] = KINDS) -> tuple[Kind, Id] | Fie
     """Which kind of document this is and what it is called, or why nobody can say."""
     if not isinstance(value, dict):
         return FieldProblem((), "a policy document is a mapping")
-    lacking = next((name for name in ("apiVersion", "kind") if not _word(value, name)), None)
+    lacking = _lacking(value, ("apiVersion", "kind"))
     if lacking:
-        return FieldProblem((lacking,), "is missing or no text")
+        return lacking
     api_version, name = value["apiVersion"], value["kind"]
     kind = next((kind for kind in kinds if kind.name == name), None)
     if kind is None:
@@ -34,14 +34,21 @@ def identify(value: Any, kinds: Sequence[Kind] = KINDS) -> tuple[Kind, Id] | Fie
         return FieldProblem(("apiVersion",), f"`{api_version[:80]}` is no version of {name}{hint}")
     metadata: Any = value.get("metadata")
     wanted = ("name", "namespace") if kind.namespaced else ("name",)
-    lacking = next((part for part in wanted if not _word(metadata, part)), None)
+    lacking = _lacking(metadata, wanted, ("metadata",))
     if lacking:
-        return FieldProblem(("metadata", lacking), "is missing or no text")
+        return lacking
     return kind, Id(name, *(metadata[part] for part in wanted))
 
 
-def _word(value: Any, key: str) -> bool:
-    return isinstance(value, dict) and isinstance(value.get(key), str) and bool(value[key])
+def _lacking(value: Any, fields: Sequence[str], path: Path = ()) -> FieldProblem | None:
+    """The first of the fields that is no text."""
+    for field in fields:
+        given = value.get(field) if isinstance(value, dict) else None
+        if given is None or given == "":
+            return FieldProblem((*path, field), "is missing")
+        if not isinstance(given, str):
+            return FieldProblem((*path, field), "must be text; put it in quotes")
+    return None
 
 
 def checked(value: Mapping[str, Any], kind: Kind, compiling: Compiling) -> tuple[str, Any]:

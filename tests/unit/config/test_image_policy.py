@@ -484,7 +484,6 @@ def test_cel_without_its_library_is_refused(tmp_path: Path, monkeypatch: pytest.
     assert not documents.loaded
 
 
-@pytest.mark.skipif(not cel.available(), reason="needs the extra `cel`")
 @pytest.mark.parametrize(
     "expression,problem",
     [
@@ -503,6 +502,8 @@ def test_cel_without_its_library_is_refused(tmp_path: Path, monkeypatch: pytest.
 def test_cel_is_checked_when_it_is_loaded(tmp_path: Path, expression: str, problem: str) -> None:
     attestation = f'attestations: [{{name: a, predicateType: spdx, policy: {{type: cel, data: "{expression}"}}}}]'
     documents, said = read(tmp_path, policy(authority=f"{KEYLESS}\n    {attestation}"))
+    if not cel.available() and "8192" not in problem:
+        problem = "CEL is not supported here"
     if problem:
         assert len(said) == 1
         assert f"policy: `data` {problem}" in said[0]

@@ -58,6 +58,7 @@ class World:
     def __init__(self, authority: Authority, registry: OciRegistry, other: OciRegistry, **settings: Any) -> None:
         self.authority = authority
         self.registry = registry
+        self._clients: list[Registry] = []
         self.other = other
         self.lookups: list[str] = []
         self.addresses: dict[str, list[str]] = {HOST: ["127.0.0.1"], OTHER: ["127.0.0.1"]}
@@ -77,7 +78,16 @@ class World:
             self.other.netloc: HostSettings(ca_bundle=self.authority.pem, allow=LOOPBACK),
             **(hosts or {}),
         }
-        return Registry(RegistrySettings(hosts=table, **settings), lookup=self.lookup)
+        return self.keep(Registry(RegistrySettings(hosts=table, **settings), lookup=self.lookup))
+
+    def keep(self, client: Registry) -> Registry:
+        """Have a client closed in the end."""
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
 
     def lookup(self, host: str, port: int) -> Sequence[str]:
         self.lookups.append(host)

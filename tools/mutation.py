@@ -6,8 +6,8 @@ runs those. A mutant that no test notices has survived. The outcome goes to docs
 Survivors that change nothing that anybody could observe are listed with the reason in tests/mutants.txt; they count as
 survivors all the same.
 
-A function that runs while modules are imported has done so before a mutant is put in place, and no test reaches it
-later. Its mutants are tried in a fresh interpreter each.
+A function that runs while modules are imported has done so before a mutant is put in place. So what survives is tried
+once more, in a fresh interpreter each.
 """
 
 import argparse
@@ -218,7 +218,7 @@ def main() -> None:
     begun = time.monotonic()
     prepare(tests)
     status = try_all(tests, children)
-    again = [name for name, state in status.items() if state == "no tests"]
+    again = [name for name, state in status.items() if state not in KILLED]
     with concurrent.futures.ThreadPoolExecutor(children) as pool:
         status |= dict(zip(again, pool.map(lambda name: try_alone(name, tests), again), strict=True))
     outcome = Outcome(status, time.monotonic() - begun)

@@ -8,13 +8,15 @@ import msgspec
 import pytest
 
 from app.core.decision import Decision, Refusal
-from app.core.envelope import AdmissionRequest
+from app.core.envelope import AdmissionRequest, AdmissionReview
 from app.core.evaluate import Fault, Verdict
-from app.core.facts import Facts
+from app.core.facts import Facts, Unknown
 from app.core.message import MAX_WARNINGS, denial, existing_pods, invalid_namespace
 from app.core.plan import LabelError
-from app.core.review import judge
-from tests.unit.core.reviews import labels, namespace_request, policy, snapshot
+from app.core.review import API_VERSION, judge, request_of
+from app.core.target import CONTROLLERS, template_of
+from app.errors import MalformedReview
+from tests.unit.core.reviews import DEPLOYMENT, PLAIN_SPEC, POD, labels, namespace_request, policy, request, snapshot
 
 BY = snapshot()
 EXEMPT = replace(BY, exempt_namespaces=frozenset({"shop"}))
@@ -109,6 +111,81 @@ def test_all_labels_that_mean_nothing_are_told_in_one_line() -> None:
         f' is invalid: metadata.labels[{ENFORCE}]: Invalid value: "strict": {BAD.reason},'
         f' metadata.labels[{ENFORCE}-version]: Invalid value: "new": must be such'
     )
+
+
+def refused(asked: AdmissionRequest, code: int, reason: str, text: str) -> Decision:
+    return Decision(request=asked, allowed=False, refusal=Refusal(code, reason, text), error=text)
+
+
+@pytest.mark.parametrize("operation", ["DELETE", "CONNECT"])
+def test_operations_that_make_no_pod_are_allowed_unread(operation: str) -> None:
+    asked = request(operation=operation)
+    assert judge(asked, snapshot("restricted"), Facts()) == Decision(request=asked, allowed=True)
+
+
+def test_an_unknown_operation_is_refused_by_its_name() -> None:
+    asked = request(operation="PATCH")
+    assert judge(asked, BY, Facts()) == refused(asked, 400, "BadRequest", 'cannot judge the operation "PATCH"')
+
+
+def test_an_unknown_resource_is_refused_by_its_name() -> None:
+    asked = request(resource={"group": "apps", "version": "v1", "resource": "widgets"})
+    text = (
+        'cannot judge "widgets.apps": only pods, the built-in controllers of pods and namespaces; '
+        "narrow the webhook's rules"
+    )
+    assert judge(asked, BY, Facts()) == refused(asked, 400, "BadRequest", text)
+
+
+def test_an_ignored_subresource_is_allowed_unread() -> None:
+    asked = request(requestSubResource="status")
+    assert judge(asked, snapshot("restricted"), Facts()) == Decision(request=asked, allowed=True)
+
+
+def test_an_unknown_namespace_refuses_a_pod() -> None:
+    asked = request()
+    text = "cannot judge this request: no answer"
+    assert judge(asked, BY, Facts(labels=Unknown("no answer"))) == refused(asked, 500, "InternalError", text)
+
+
+def test_an_exempt_runtime_class_lets_a_pod_pass() -> None:
+    asked = request(POD, {**PLAIN_SPEC, "runtimeClassName": "kata"})
+    by = snapshot("restricted", exempt_runtime_classes=frozenset({"kata"}))
+    assert judge(asked, by, Facts()) == Decision(request=asked, allowed=True, exemption="runtimeClass")
+
+
+@pytest.mark.parametrize(
+    ("review", "text"),
+    [
+        (AdmissionReview(api_version=API_VERSION, kind="AdmissionReview"), "the AdmissionReview has no request"),
+        (
+            AdmissionReview(api_version="v1", kind="k" * 114),
+            f"expected AdmissionReview of {API_VERSION}, not {'k' * 114} of v1",
+        ),
+        (
+            AdmissionReview(api_version="v1", kind="k" * 115),
+            f"expected AdmissionReview of {API_VERSION}, not {'k' * 115} o...",
+        ),
+    ],
+)
+def test_a_review_without_a_request_is_malformed_for_a_reason(review: AdmissionReview, text: str) -> None:
+    with pytest.raises(MalformedReview) as caught:
+        request_of(review)
+    assert caught.value.summary == text
+
+
+def test_a_template_that_cannot_be_read_is_refused_by_the_name_of_the_field() -> None:
+    asked = request(DEPLOYMENT, object={"spec": {"template": 1}})
+    decision = judge(asked, snapshot(warn="restricted"), Facts())
+    assert decision.refusal is not None
+    assert decision.refusal.message.startswith("cannot judge this request: object does not have the fields of its kind")
+
+
+def test_who_selects_by_labels_sees_those_of_the_template_and_of_its_owner() -> None:
+    whole = {"metadata": {"labels": {"a": "owner"}}, "spec": {"template": {"metadata": {"labels": {"a": "pod"}}}}}
+    pod = template_of(request(DEPLOYMENT, object=whole), CONTROLLERS[("apps", "deployments")])
+    assert pod is not None
+    assert pod.labels == [{"a": "pod"}, {"a": "owner"}]
 
 
 def test_a_request_is_never_replaced_in_its_decision() -> None:

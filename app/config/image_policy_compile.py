@@ -176,10 +176,8 @@ def _log(model: AuthorityModel, path: Path, default_root: str, compiling: Compil
     if ctlog is None:
         if model.key is not None or model.rfc3161timestamp is not None:
             return "ignored", ""
-        _refer(compiling, (*path, "keyless", "trustRootRef"), default_root, "tLogs")
-        return "required", default_root
-    _refer(compiling, (*path, "ctlog", "trustRootRef"), ctlog.trust_root_ref, "tLogs")
-    root = ctlog.trust_root_ref or default_root
+        return "required", _root("", path, default_root, "tLogs", compiling)
+    root = _root(ctlog.trust_root_ref, (*path, "ctlog", "trustRootRef"), default_root, "tLogs", compiling)
     if ctlog.url and not root and not _public(ctlog.url):
         compiling.warn(
             (*path, "ctlog", "url"),
@@ -192,8 +190,14 @@ def _timestamps(model: AuthorityModel, path: Path, default_root: str, compiling:
     stamp = model.rfc3161timestamp
     if stamp is None:
         return "none", ""
-    _refer(compiling, (*path, "rfc3161timestamp", "trustRootRef"), stamp.trust_root_ref, "timestampAuthorities")
-    return "required", stamp.trust_root_ref or default_root
+    where = (*path, "rfc3161timestamp", "trustRootRef")
+    return "required", _root(stamp.trust_root_ref, where, default_root, "timestampAuthorities", compiling)
+
+
+def _root(name: str, path: Path, default: str, needed: str, compiling: Compiling) -> str:
+    """The trust root of a service: the one named for it, or that of the authority's certificates."""
+    _refer(compiling, path if name else (*path[:3], "keyless", "trustRootRef"), name or default, needed)
+    return name or default
 
 
 def _refer(compiling: Compiling, path: Path, name: str, needed: str) -> None:

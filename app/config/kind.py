@@ -60,8 +60,10 @@ class Compiling:
     references: set[Id] = field(default_factory=set)
 
     def refuse(self, path: Path, text: str) -> None:
-        """Say why the document cannot take effect."""
-        self.problems.append(FieldProblem(path, text))
+        """Say why the document cannot take effect; once is enough."""
+        problem = FieldProblem(path, text)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def warn(self, path: Path, text: str) -> None:
         """Say what its author may not have meant."""

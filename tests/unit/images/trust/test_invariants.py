@@ -199,7 +199,7 @@ def test_invariant_13_keys_and_certificates_do_not_stand_in_for_each_other() -> 
         (signature, GOOD.signature(signer=KEY), GOOD.signature()),
         (attestation, GOOD.attestation(signer=KEY), GOOD.attestation()),
     ):
-        refused(lambda ask=ask, keyed=keyed: ask(keyed), Code.CERTIFICATE)
+        refused(lambda ask=ask, keyed=keyed: ask(keyed), Code.CERTIFICATE, "bare key")
         refused(lambda ask=ask, keyless=keyless: ask(keyless, by=BY_KEY), Code.KEY)
     # Not even where the certificate is for the very key of the policy.
     certified = GOOD.keyless(key=KEY.key)

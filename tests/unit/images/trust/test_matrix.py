@@ -250,6 +250,16 @@ def test_a_stamp_says_nothing_to_a_root_without_authorities() -> None:
     assert bundle(GOOD.bundle(stamp=True), root=no_tsa).time_source == "log v1"
 
 
+def test_the_earliest_trusted_time_is_told() -> None:
+    signer = GOOD.keyless(starts=NOW - dt.timedelta(minutes=5))
+    tree = GOOD.bundle(signer=signer)
+    signed = base64.b64decode(tree["dsseEnvelope"]["signatures"][0]["sig"])
+    early = NOW - dt.timedelta(minutes=2)
+    stamps = [{"signedTimestamp": base64.b64encode(GOOD.tsa.stamp(signed, early)).decode()}]
+    tree["verificationMaterial"]["timestampVerificationData"] = {"rfc3161Timestamps": stamps}
+    assert bundle(tree).time == early
+
+
 def test_one_root_serves_many_threads() -> None:
     asked: list[Callable[[], Verified]] = []
     for log in ("v1", "v2"):

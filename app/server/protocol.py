@@ -5,8 +5,8 @@ What uvicorn's own lacks for a server of this kind:
 - Bounds in time and size on everything before a body. Timers per request are dear, so a connection only notes when it
   entered its phase, and `overdue` is asked once a second for all of them.
 - A connection that can be told to retire: it ends its next answer with `Connection: close`.
-- The application starts within the call that brought its request. A review whose body came with its headers and whose
-  facts are cached is answered without going through the event loop again, and its answer is one write.
+- The application starts within the call that brought the end of its request: Go's client sends a review in pieces. A
+  review whose facts are cached is answered without going through the event loop again, and its answer is one write.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from app.observe.recorder import Recorder
     from app.server.limits import Limits
 
+_PATIENT_BYTES = 32 * 1024
+"""A body up to so long is waited for before its application starts: uvicorn pauses reading at 64 KiB."""
+_PATIENT_SECONDS = 0.05
+"""How long; then the application, which knows the deadline, waits itself."""
 _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 _REASONS = {
     400: "not a valid HTTP request",
@@ -142,6 +146,9 @@ class Connection(HttpToolsProtocol):
         self._target = ("", b"", b"")
         self._client_verified = False
         self._start: tuple[Cycle, ASGI3Application] | None = None
+        """A request whose application is about to be started."""
+        self._patience: asyncio.TimerHandle | None = None
+        """Ends the wait for the rest of its body."""
 
     # --- the transport's calls ---------------------------------------------------------------------------------------
 
@@ -169,6 +176,7 @@ class Connection(HttpToolsProtocol):
             if not cycle.response_complete:
                 cycle.disconnected = True
             cycle.message_event.set()
+        self._begin()  # the application tells what became of the request
         self.flow.resume_writing()
         self.pipeline.clear()
         self.parser = None
@@ -188,6 +196,7 @@ class Connection(HttpToolsProtocol):
                 self.cycle.keep_alive = False
         except httptools.HttpParserError:
             self._start = None
+            self._begin()
             if self._lingering:
                 self.transport.close()
             else:
@@ -199,12 +208,28 @@ class Connection(HttpToolsProtocol):
                 self.refuse(431)
                 return
         if self._start is not None:
-            (cycle, app), self._start = self._start, None
-            cycle.scope["body_complete"] = not cycle.more_body  # type: ignore[typeddict-unknown-key]
-            task = asyncio.Task(cycle.run_asgi(app), loop=self.loop, **_EAGER)
-            if not task.done():
-                self.tasks.add(task)
-                task.add_done_callback(self.tasks.discard)
+            self._begin_when_whole(self._start[0])
+
+    def _begin_when_whole(self, cycle: Cycle) -> None:
+        """Start the application if its request is complete, or else when the rest has had its time to come."""
+        if not cycle.more_body or cycle.waiting_for_100_continue or len(cycle.body) > _PATIENT_BYTES:
+            self._begin()
+        elif self._patience is None:
+            self._patience = self.loop.call_later(_PATIENT_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        """Start the application on the request at hand."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if self._start is None:
+            return
+        (cycle, app), self._start = self._start, None
+        cycle.scope["body_complete"] = not cycle.more_body  # type: ignore[typeddict-unknown-key]
+        task = asyncio.Task(cycle.run_asgi(app), loop=self.loop, **_EAGER)
+        if not task.done():
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
 
     # --- the parser's calls ------------------------------------------------------------------------------------------
 

@@ -75,13 +75,13 @@ class KeyRef(Model):
     @classmethod
     def _no_secret(cls, value: object) -> None:
         if value is not None:
-            raise ValueError("keys in Secrets are not supported here; put the public key into `data`")
+            raise ValueError("keys in Secrets are not supported here; put it into `data`")
 
     @field_validator("kms")
     @classmethod
     def _no_kms(cls, text: str) -> str:
         if text:
-            raise ValueError("keys in a KMS are not supported here; put the public key into `data`")
+            raise ValueError("keys in a KMS are not supported here; put it into `data`")
         return text
 
     @field_validator("hash_algorithm")

@@ -17,7 +17,7 @@ from app.core.images.matching import Glob
 
 MAX_IMAGES: Final = 256
 MAX_AUTHORITIES: Final = 64
-_RESOURCES: Final = (
+RESOURCES: Final = (
     "pods",
     "deployments",
     "replicasets",
@@ -28,6 +28,7 @@ _RESOURCES: Final = (
     "replicationcontrollers",
     "podtemplates",
 )
+"""Resources with pods in them that are judged."""
 _RESOURCE: Final = re.compile(r"(?:\*|[a-z][a-z0-9-]{0,252})\Z")  # noqa: TID251 - fixed and linear
 
 
@@ -54,7 +55,7 @@ class MatchResource(Model):
     @classmethod
     def _plural(cls, text: str) -> str:
         lowered = text.lower()
-        for known in _RESOURCES:
+        for known in RESOURCES:
             if text != known and lowered in (known, known.removesuffix("s")):
                 raise ValueError(f"must be the plural in lower case, did you mean `{known}`?")
         if text and not _RESOURCE.match(text):

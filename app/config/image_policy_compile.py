@@ -11,7 +11,7 @@ from typing import Final, cast, get_args
 from app.config import patterns
 from app.config.image_authority import Authority as AuthorityModel
 from app.config.image_authority import KeylessRef
-from app.config.image_policy import ClusterImagePolicy, MatchResource
+from app.config.image_policy import RESOURCES, ClusterImagePolicy, MatchResource
 from app.config.kind import ANNOTATIONS, Compiling
 from app.config.problems import Path, meant
 from app.config.trust_sources import TrustSource
@@ -42,6 +42,12 @@ def compile_policy(document: ClusterImagePolicy, content: str, compiling: Compil
     spec = document.spec
     digest_required, multi_arch = _annotations(document, compiling)
     _advise_globs(document, compiling)
+    for index, one in enumerate(spec.match):
+        if one.resource not in ("", "*", *RESOURCES):
+            told = (
+                f"`{one.resource}` is none of those that are judged ({', '.join(RESOURCES)}), so this matches nothing"
+            )
+            compiling.warn(("spec", "match", index, "resource"), told)
     authorities = tuple(
         _authority(authority, index, ("spec", "authorities", index), compiling)
         for index, authority in enumerate(spec.authorities)

@@ -199,11 +199,11 @@ IDENTITIES = "spec.authorities[0].keyless.identities"
         ),
         (
             "key: {data: x, kms: 'awskms:///alias/x'}",
-            "9:20: spec.authorities[0].key.kms: keys in a KMS are not supported here; put the public key into `data`",
+            "9:20: spec.authorities[0].key.kms: keys in a KMS are not supported here; put it into `data`",
         ),
         (
             "key: {secretRef: {name: x}}",
-            "9:11: spec.authorities[0].key.secretRef: keys in Secrets are not supported here; put the public",
+            "9:11: spec.authorities[0].key.secretRef: keys in Secrets are not supported here; put it into",
         ),
         ("key: {}", "9:5: spec.authorities[0].key: needs `data`"),
         (
@@ -586,6 +586,7 @@ GLOB = 'glob: "ghcr.io/me/**"'
             "10:5: spec.authorities[1].static: admits every matching image without any signature, so the other",
         ),
         (("  name: p\n", "  name: p\n  namespace: x\n"), "5:3: metadata.namespace: has no meaning"),
+        (("spec:\n", "spec:\n  match: [{resource: apples}]\n"), "6:12: spec.match[0].resource: `apples` is none of"),
     ],
 )
 def test_warnings_do_not_stop_a_document(tmp_path: Path, change: tuple[str, str], warning: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -81,10 +80,3 @@ def only(directory: Path, text: str) -> ImagePolicy:
     (found,) = documents.of("ClusterImagePolicy")
     assert isinstance(found, ImagePolicy)
     return found
-
-
-def value(path: tuple[Any, ...], document: Any) -> Any:
-    """What stands at a path of plain data."""
-    for step in path:
-        document = document[step]
-    return document

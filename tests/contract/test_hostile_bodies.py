@@ -292,8 +292,12 @@ def test_a_body_that_is_slower_than_the_deadline(webhook: Webhook) -> None:
     assert [line["cause"] for line in told(webhook, before)] == ["body-timeout"]
 
 
-def served_meanwhile(webhook: Webhook, body: bytes, timeout: str = "10s") -> tuple[Json, float, list[float]]:
-    """The response to a heavy review, how long it took, and how long each light one took meanwhile."""
+SERVED = 5
+"""A server that does one thing after the other answers one or two before the heavy review and one behind it."""
+
+
+def served_meanwhile(webhook: Webhook, body: bytes, timeout: str = "10s") -> tuple[Json, float, int]:
+    """The response to a heavy review, how long it took, and how many light ones were answered meanwhile."""
     result: dict[str, Any] = {}
 
     def heavy() -> None:
@@ -305,11 +309,10 @@ def served_meanwhile(webhook: Webhook, body: bytes, timeout: str = "10s") -> tup
     assert webhook.judge(client, review())["allowed"] is True
     thread = threading.Thread(target=heavy)
     thread.start()
-    light = []
-    while thread.is_alive() or not light:
-        started = time.monotonic()
+    light = 0
+    while thread.is_alive():
         assert webhook.judge(client, review())["allowed"] is True
-        light.append(time.monotonic() - started)
+        light += 1
     thread.join()
     client.close()
     assert result["status"] == 200
@@ -327,7 +330,7 @@ def test_a_pod_of_100_000_containers_does_not_hold_up_the_others(webhook: Webhoo
     assert len(response["status"]["message"]) < 32 * 1024
     assert len(response["status"]["details"]["causes"]) <= 500
     assert took < 10.0
-    assert max(light) < 0.6 * took, "others waited for it"
+    assert light >= SERVED, "others waited for it"
 
 
 def test_a_body_that_is_slow_to_read_does_not_hold_up_the_others(webhook: Webhook) -> None:
@@ -336,7 +339,7 @@ def test_a_body_that_is_slow_to_read_does_not_hold_up_the_others(webhook: Webhoo
     response, took, light = served_meanwhile(webhook, body, "30s")
     assert response["allowed"] is False
     assert took < 30.0
-    assert max(light) < took / 3, "others waited for it"
+    assert light >= SERVED, "others waited for it"
 
 
 class Raising(Webhook):

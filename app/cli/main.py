@@ -10,6 +10,7 @@ import click
 from app.cli.completion import completion
 from app.cli.demo import demo
 from app.cli.serve import serve
+from app.cli.verify import verify
 from app.errors import PratiqueError
 from app.observe.build import version
 
@@ -49,11 +50,13 @@ def pratique() -> None:
       pratique demo                            try it here, without a cluster
       pratique serve --kubeconfig ~/.kube/config
       pratique serve --help                    all settings of the webhook
+      pratique verify IMAGE --key cosign.pub   is this image signed, and by whom?
     """
 
 
 pratique.add_command(serve)
 pratique.add_command(demo)
+pratique.add_command(verify)
 pratique.add_command(completion)
 
 

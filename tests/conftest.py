@@ -1,4 +1,4 @@
-"""What all suites share: the rule that a skip in CI must have a reason that somebody agreed to.
+"""What all suites share: hypothesis' profile for CI, and the rule that a skip there must have an agreed reason.
 
 A skipped test proves nothing, and in CI nobody is there to notice. So with CI set, a skip whose reason matches no line
 of tests/skips.txt is a failure, be it of a test or of a whole module.
@@ -10,6 +10,12 @@ import pathlib
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+# In CI the same tree gives the same result; at a desk every run looks somewhere new.
+settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 SKIPS = pathlib.Path(__file__).with_name("skips.txt")
 

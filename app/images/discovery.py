@@ -191,6 +191,8 @@ class Discovery:
 
     def _attempt(self, place: str, read: Callable[[], T]) -> T | None:
         """Read from a place; one that is not there is empty, one that cannot be read is a trouble."""
+        if self.troubles and time.monotonic() >= self.deadline:
+            return None
         self.places.append(place)
         try:
             return read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from app.core.images.reference import Reference
 from app.images.registry import Kind
@@ -28,6 +29,23 @@ from tests.simulators.registry_faults import Visit
 from tests.simulators.registry_world import OK, REPOSITORY, World, bomb, deep, descriptors
 
 GIB = str(1 << 30)
+BOTH = "Transfer-Encoding: chunked\r\nContent-Length: 415"
+
+
+def true_content(**headers: str) -> Callable[[World], object]:
+    """The very bytes that are asked for, with headers that make them something else."""
+    return lambda world: world.fault(answer(world.content(), MANIFEST, **headers))
+
+
+def true_chunks(framing: str) -> Callable[[World], object]:
+    def arrange(world: World) -> None:
+        content = world.content()
+        head = TYPED + framing.encode() + b"\r\n\r\n"
+        world.fault(faults.raw(b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, len(content), content)))
+
+    return arrange
+
+
 IMAGE = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {}, "layers": []}
 AMBIGUOUS = {**IMAGE, "manifests": []}
 _BOTH = TYPED + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -61,6 +79,7 @@ SIZES = [
     Case("endless 100-continue", fault(faults.endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100)), Kind.TOO_LARGE),
     Case("endless token", logged_out(fault(faults.endless_chunks("application/json"), "/token")), Kind.TOO_LARGE),
     Case("endless error body", fault(faults.endless(b"HTTP/1.1 404 No\r\n\r\n", b"x" * 65536)), Kind.NOT_FOUND),
+    Case("right content, said to be compressed", true_content(Content_Encoding="gzip"), Kind.PROTOCOL),
     Case("gzip bomb", fault(answer(bomb(), MANIFEST, Content_Encoding="gzip")), Kind.PROTOCOL),
     Case("unknown encoding", fault(answer(b"x", "x/y", Content_Encoding="zstd"), "*/blobs/*"), Kind.PROTOCOL, blob),
     Case("10,000 referrers", listed(answer(descriptors(10_000), INDEX)), None, referrers),
@@ -154,6 +173,9 @@ FRAMING = [
     Case("negative length", fault(faults.raw(TYPED + b"Content-Length: -5\r\n\r\n{}")), Kind.PROTOCOL),
     Case("length that is none", fault(faults.raw(TYPED + b"Content-Length: five\r\n\r\n{}")), Kind.PROTOCOL),
     Case("two lengths", fault(faults.raw(TYPED + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ")), Kind.PROTOCOL),
+    Case("right content in chunks of gzip", true_chunks("Transfer-Encoding: gzip, chunked"), Kind.PROTOCOL),
+    Case("right content in chunks, with a length", true_chunks(BOTH), Kind.PROTOCOL),
+    Case("right content in chunks", true_chunks("Transfer-Encoding: chunked"), None),
     Case("length and chunks", fault(faults.raw(_BOTH)), Kind.PROTOCOL),
     Case("chunks within gzip", fault(faults.raw(TYPED + b"Transfer-Encoding: gzip, chunked\r\n\r\n")), Kind.PROTOCOL),
     Case("chunk of negative size", fault(faults.raw(CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n")), Kind.PROTOCOL),

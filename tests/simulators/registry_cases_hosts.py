@@ -48,6 +48,7 @@ def slow_names(world: World) -> None:
 SLOW = OK + b"Content-Type: text/plain\r\nX-Padding: " + b"x" * 500
 TIME = [
     Case("silence", fault(faults.hang()), Kind.TIMEOUT, deadline=0.5),
+    Case("head byte by byte, then silence", fault(faults.drip(SLOW[:38], 0.05)), Kind.TIMEOUT, deadline=2.0),
     Case("head byte by byte", fault(faults.drip(SLOW, 0.05)), Kind.TIMEOUT, deadline=0.6),
     Case(
         "body byte by byte",

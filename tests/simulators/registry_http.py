@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", "0"))
         self.request = Request(
             self.command,
-            url.path,
+            url.path if self.command != "CONNECT" else self.path,
             dict(parse_qsl(url.query, keep_blank_values=True)),
             {name.lower(): value for name, value in self.headers.items()},
             self.rfile.read(length),
@@ -131,7 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._socket.sendall(data)
 
     def connection_socket(self) -> socket.socket:
-        return self._socket
+        connection: socket.socket = self._socket
+        return connection
 
 
 def _context(pair: Pair) -> ssl.SSLContext:

@@ -50,6 +50,10 @@ class Store:
         self._repositories[repository].blobs[digest] = content
         return digest
 
+    def stored(self, repository: str, digest: str) -> bytes:
+        """Bytes of a manifest."""
+        return self._repositories[repository].manifests[digest][0]
+
     def push_manifest(self, repository: str, manifest: Any, media_type: str = MANIFEST, tag: str = "") -> str:
         """Store a manifest, as bytes or as what becomes JSON; its `subject` makes it a referrer. Gives its digest."""
         content = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()

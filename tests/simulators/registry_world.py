@@ -113,6 +113,10 @@ class World:
         self.digest = self.registry.push_manifest(REPOSITORY, manifest, media_type)
         return self.digest
 
+    def content(self) -> bytes:
+        """The manifest that is asked for."""
+        return self.registry.stored(REPOSITORY, self.digest)
+
     # What is called.
 
     def manifest(self) -> Any:

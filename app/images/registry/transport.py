@@ -190,10 +190,10 @@ def _failure(trouble: BaseException, exchange: Exchange) -> Failure:  # noqa: PL
         return Failure(Kind.UNREACHABLE, "the connection was closed", again=True)
     if isinstance(trouble, exceptions.ProxyError) or "Tunnel connection failed" in str(inner):
         return Failure(Kind.UNREACHABLE, "the proxy does not connect to it", hint="check the proxy settings")
+    if isinstance(inner, http.client.RemoteDisconnected | ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Failure(Kind.UNREACHABLE, "it broke the connection off", again=True)
     if isinstance(inner, ssl.SSLError) or isinstance(trouble, exceptions.SSLError):
         return _tls_failure(inner)
-    if isinstance(inner, http.client.RemoteDisconnected | ConnectionError):
-        return Failure(Kind.UNREACHABLE, "it broke the connection off", again=True)
     if isinstance(inner, http.client.IncompleteRead):
         return Failure(Kind.PROTOCOL, "the answer ended early")
     return Failure(Kind.PROTOCOL, "the answer is not valid HTTP")

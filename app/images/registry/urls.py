@@ -29,14 +29,14 @@ class Url:
     @classmethod
     def parse(cls, text: str, base: Self | None = None) -> Self:
         """Read an absolute URL, or one relative to `base`. Raises Failure."""
-        if len(text) > _LONGEST or not all("!" <= character <= "~" for character in text):
+        if len(text) > _LONGEST or "\\" in text or not all("!" <= character <= "~" for character in text):
             raise Failure(Kind.PROTOCOL, "it names a URL that is not valid")
         try:
             parts = parse_url(urljoin(str(base), text) if base else text)
         except (HTTPError, ValueError):
             raise Failure(Kind.PROTOCOL, "it names a URL that is not valid") from None
         host = (parts.host or "").strip("[]").lower()
-        port = parts.port or _PORTS.get(parts.scheme or "", 0)
+        port = _PORTS.get(parts.scheme or "", 0) if parts.port is None else parts.port
         if parts.scheme not in _PORTS or not host or parts.auth is not None or not set(host) <= _HOST or port < 1:
             raise Failure(Kind.PROTOCOL, "it names a URL that is no plain http or https one")
         return cls(parts.scheme, host, port, parts.request_uri)

@@ -129,7 +129,8 @@ def judge_images(
                 digests[place.image] = result.digest
                 if policy.digest_required and not reference.digest:
                     fix = f"image: {reference.context}@{result.digest}"
-                    enforce.append(_finding(place, "", "name its digest", fix))
+                    found = enforce if policy.mode == "enforce" else warn
+                    found.append(_finding(place, "", "name its digest", fix))
                 continue
             (enforce if policy.mode == "enforce" else warn).append(_refused(place, policy, result))
     return ImageFindings(tuple(enforce), tuple(warn), digests)

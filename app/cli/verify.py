@@ -137,7 +137,7 @@ def verify(**options: Unpack[Options]) -> None:
       pratique verify ghcr.io/me/app:v1 --key cosign.pub --insecure-ignore-tlog
       pratique verify ghcr.io/me/app:v1 --key cosign.pub --type spdxjson -o json
       pratique verify localhost:5000/app --insecure-registry localhost:5000 --key cosign.pub --trusted-root root.json
-    """  # noqa: D205 - the first sentence is what `pratique --help` shows
+    """
     _check(options)
     from app.cli import verify_report, verify_run  # noqa: PLC0415 - `--help` should not load sigstore
 

@@ -93,12 +93,12 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
             for count, member in enumerate(tar):
                 left -= max(member.size, 0)
                 if left < 0 or count >= MAX_MEMBERS:
-                    raise RootError(
-                        f"the TUF repository unpacks to more than {MAX_ARCHIVE >> 20} MiB or too many files"
-                    )
+                    break
                 content: Any = tar.extractfile(member) if member.isreg() else None
                 if content is not None:
                     files[str(PurePosixPath(member.name))] = content.read()
+            else:
+                return dict(_rebased(files))
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         raise RootError(f"the TUF repository cannot be unpacked: {_told(error)}") from error
     raise RootError(f"the TUF repository unpacks to more than {MAX_ARCHIVE >> 20} MiB or {MAX_MEMBERS} files")

@@ -12,7 +12,7 @@ def test_memory_of_an_idle_server(start: Callable[..., Webhook]) -> None:
     webhook = start()
     wait_for(lambda: webhook.request("GET", "/version")[0].status == 200, "FastAPI to be loaded")
     webhook.still_serves()
-    assert webhook.status("VmRSS") / 1024 < 65
+    assert webhook.status("VmRSS") / 1024 < 80  # the bar; coverage of child processes adds to it
 
 
 def test_it_is_ready_soon(start: Callable[..., Webhook]) -> None:

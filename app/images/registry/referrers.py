@@ -22,7 +22,7 @@ def next_page(answer: Answer, endpoint: Endpoint, digest: str) -> str | None:
         if not (target.startswith("<") and target.endswith(">")):
             raise Failure(Kind.PROTOCOL, "the link to the next page of referrers is not valid")
         path = f"/referrers/{digest}"
-        url = Url.parse(target[1:-1], Url.of(endpoint.host, f"{endpoint.url.target}{path}", http=endpoint.rules.http))
+        url = Url.parse(target[1:-1], endpoint.url.below(path))
         expected = f"{endpoint.url.target}{path}"
         if url.origin != endpoint.url.origin or url.target.partition("?")[0] != expected:
             raise Failure(Kind.PROTOCOL, "the link to the next page of referrers leads elsewhere")

@@ -85,7 +85,7 @@ class Session:
 
     def _follow(self, endpoint: Endpoint, resource: Resource, header: str, operation: Operation) -> Answer:
         """Ask, and go where redirects lead; the Authorization stays with the registry's own origin."""
-        first = url = Url.of(endpoint.host, f"{endpoint.url.target}{resource.path}", http=endpoint.rules.http)
+        first = url = endpoint.url.below(resource.path)
         rules = endpoint.rules
         operation.hide(header.partition(" ")[2])
         for hop in range(self._settings.redirects + 1):

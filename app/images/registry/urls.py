@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 from urllib.parse import urljoin
 
@@ -42,9 +43,14 @@ class Url:
         return cls(parts.scheme, host, port, parts.request_uri)
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def of(cls, netloc: str, target: str, *, http: bool) -> Self:
         """Build the URL of a request to `host[:port]`, a part of an image reference. Raises Failure."""
         return cls.parse(f"{'http' if http else 'https'}://{netloc}{target}")
+
+    def below(self, path: str) -> Self:
+        """Give the URL of something below this one; the path is ours, or was read by `parse`."""
+        return type(self)(self.scheme, self.host, self.port, f"{self.target}{path}")
 
     @property
     def origin(self) -> tuple[str, str, int]:

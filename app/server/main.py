@@ -32,6 +32,8 @@ from app.server.validate import Validate
 
 _log: Final = logging.getLogger("pratique.server")
 _OPEN_FILES: Final = 65536
+_GC_OBJECTS: Final = 50_000
+"""Objects between two looks of the cycle collector: a review leaves no cycles, and its structs are not tracked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None], generati
         on_ready(Ready(settings.bind_address, port))
         # What start-up made lives for ever: the collector need not look at it again.
         application.load().add_done_callback(lambda _: gc.freeze())
+        gc.set_threshold(_GC_OBJECTS, 20, 50)
 
     try:
         return await listener.serve_until_stopped(listening)

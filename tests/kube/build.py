@@ -52,6 +52,13 @@ PROGRAMS = {
     "kubectl": Program(MODULES / "kubernetes", "k8s.io/kubernetes/cmd/kubectl", _VERSIONED),
     "psa-webhook": Program(MODULES / "kubernetes", "k8s.io/pod-security-admission/cmd/webhook", _VERSIONED),
     "loadgen": Program(TESTS / "bench" / "loadgen", "."),
+    "cosign": Program(MODULES / "sigstore", "github.com/sigstore/cosign/v3/cmd/cosign"),
+    "fulcio": Program(MODULES / "sigstore", "github.com/sigstore/fulcio"),
+    "rekor-v1": Program(MODULES / "sigstore", "github.com/sigstore/rekor/cmd/rekor-server"),
+    "rekor-v2": Program(MODULES / "sigstore", "github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix"),
+    "oci-registry": Program(TESTS / "sigstore" / "programs", "./registry"),
+    "log-storage": Program(TESTS / "sigstore" / "programs", "./logstorage"),
+    "timestamps": Program(TESTS / "sigstore" / "programs", "./timestamps"),
 }
 
 

@@ -62,7 +62,7 @@ generated: venv ## fail if `make generate` would change a file
 .PHONY: test
 test: venv ## unit, policy, property and project tests, with branch coverage
 	@mkdir -p build
-	$(BIN)/pytest -n auto --dist loadgroup -m "not e2e and not bench and not differential and not conformance" \
+	$(BIN)/pytest -n auto --dist loadgroup -m "not e2e and not bench and not differential and not conformance and not sigstore" \
 		--cov --cov-report=term-missing:skip-covered --cov-report=json:build/coverage.json --junitxml=build/test.xml $(ARGS)
 
 .PHONY: conformance
@@ -76,6 +76,10 @@ differential: venv ## compare REVIEWS (100000) generated reviews with the Pod Se
 .PHONY: e2e
 e2e: venv ## a real kube-apiserver, or the cluster of KUBECONFIG, driven with kubectl
 	$(BIN)/pytest tests/e2e tests/kube -m e2e $(ARGS)
+
+.PHONY: sigstore
+sigstore: venv ## judge what the real cosign signs, as cosign does; writes build/images.json, docs/image-matrix.md
+	$(BIN)/pytest -m sigstore $(ARGS)
 
 .PHONY: bench
 bench: venv ## beside the Pod Security Admission webhook; writes build/bench.json

@@ -79,7 +79,7 @@ e2e: venv ## a real kube-apiserver, or the cluster of KUBECONFIG, driven with ku
 
 .PHONY: sigstore
 sigstore: venv ## judge what the real cosign signs, as cosign does; writes build/images.json, docs/image-matrix.md
-	$(BIN)/pytest -m sigstore $(ARGS)
+	$(BIN)/pytest tests/sigstore -m sigstore $(ARGS)
 
 .PHONY: bench
 bench: venv ## beside the Pod Security Admission webhook; writes build/bench.json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,13 @@ with it, or in the repository. The reasons are the codes of `app.images.trust.Co
 on an image in whose repository nothing is left that could count.
 """
 
+_DIFFERENCES = """
+## Where the verdict differs from cosign's
+
+`make sigstore` also asks `cosign verify` and `cosign verify-attestation` what it asks `pratique verify`: about the same
+images, for right and wrong signers, with the flags that both know. The verdicts are the same, except for this:
+"""
+
 
 def record(key: str, value: Any, path: Path = FIGURES) -> None:
     """Replace what is under one key, and leave the others alone."""
@@ -53,8 +60,8 @@ def record(key: str, value: Any, path: Path = FIGURES) -> None:
         partial.rename(path)
 
 
-def write_table(found: Mapping[Row, Verdicts], path: Path = TABLE) -> None:
-    """Write docs/image-matrix.md: what counts, and how often what is wrong about it was tried and refused."""
+def write_table(found: Mapping[Row, Verdicts], differences: Iterable[str], path: Path = TABLE) -> None:
+    """Write docs/image-matrix.md: what counts, what is refused as what, and how cosign's verdict may differ."""
     contents = list(dict.fromkeys(row.content for row in found))
     lines = [
         _HEAD.format(rows=len(found), refusals=f"{sum(each.count for each in found.values()):,}"),
@@ -73,6 +80,7 @@ def write_table(found: Mapping[Row, Verdicts], path: Path = TABLE) -> None:
     for name, counts in sorted(kinds.items()):
         said = ", ".join(f"{code} ({count})" for code, count in counts.most_common())
         lines.append(f"| {name} | {counts.total()} | {said} |")
+    lines += [_DIFFERENCES, *(f"- {text}" for text in differences)]
     path.write_text("\n".join(lines) + "\n")
 
 

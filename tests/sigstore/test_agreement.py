@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.sigstore.agreement import ask, combinations, images
+from tests.sigstore.agreement import ask, combinations, images, repository
 from tests.sigstore.differences import explanation
 from tests.sigstore.report import record
 from tests.sigstore.rows import SIGNATURE, rows
@@ -15,14 +15,14 @@ from tests.sigstore.signing import sample
 from tests.sigstore.stack import Stack
 
 pytestmark = [pytest.mark.sigstore, pytest.mark.timeout(3600)]
-COUNT = int(os.environ.get("PRATIQUE_COMBINATIONS", "700"))
+COUNT = int(os.environ.get("PRATIQUE_COMBINATIONS", "1000"))
 SEED = int(os.environ.get("PRATIQUE_SEED", "5"))
 CONTENTS = {SIGNATURE, "spdxjson", "vuln"}
 
 
 def test_verdicts_are_those_of_cosign(stack: Stack) -> None:
     chosen = [row for row in rows() if row.content in CONTENTS]
-    found = images(stack, [sample(stack, row) for row in chosen])
+    found = images(stack, [sample(stack, row, repository(row)) for row in chosen])
     outcomes = [ask(stack, each) for each in combinations(stack, found, COUNT, SEED)]
     agreed = [each for each in outcomes if each.agree]
     explained: Counter[str] = Counter()

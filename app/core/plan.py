@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
 from typing import NamedTuple
 
 from app.core.check import Check, Since
@@ -29,11 +28,6 @@ class Modes(NamedTuple):
     enforce: LevelVersion = PRIVILEGED
     audit: LevelVersion = PRIVILEGED
     warn: LevelVersion = PRIVILEGED
-
-    @property
-    def judge_nothing(self) -> bool:
-        """Whether every mode is privileged, so that no check would run."""
-        return all(mode.level is Level.PRIVILEGED for mode in self)
 
 
 class LabelError(NamedTuple):
@@ -129,7 +123,3 @@ def _mode(
             version = LATEST
             errors.append(LabelError(LABELS[2 * index + 1], version_value, str(error)))
     return LevelVersion(level, version)
-
-
-NO_RULES: Mapping[Level, tuple[tuple[Rule, ...], ...]] = MappingProxyType({})
-"""Rules of a snapshot that judges nothing."""

@@ -63,7 +63,6 @@ class ImageFindings(NamedTuple):
     """For each image that was proved, the digest that was."""
 
 
-NOTHING: Final = ImageFindings()
 Results = Mapping[tuple[str, str], ImageResult]
 """Results by the image as it was written and the policy's name."""
 
@@ -124,15 +123,15 @@ def judge_images(
             )
             (enforce if rules.no_match == "deny" else warn).append(unmatched)
         for policy in policies:
+            told = enforce if policy.mode == "enforce" else warn
             result = results.get((place.image, policy.name))
             if result is not None and result.ok:
                 digests[place.image] = result.digest
                 if policy.digest_required and not reference.digest:
                     fix = f"image: {reference.context}@{result.digest}"
-                    found = enforce if policy.mode == "enforce" else warn
-                    found.append(_finding(place, "", "name its digest", fix))
-                continue
-            (enforce if policy.mode == "enforce" else warn).append(_refused(place, policy, result))
+                    told.append(_finding(place, "", "name its digest", fix))
+            else:
+                told.append(_refused(place, policy, result))
     return ImageFindings(tuple(enforce), tuple(warn), digests)
 
 

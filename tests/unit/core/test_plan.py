@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.core.plan import LABELS, NO_RULES, PRIVILEGED, Modes, Snapshot, labelled
+from app.core.facts import Facts
+from app.core.plan import LABELS, PRIVILEGED, Modes, Snapshot, labelled
+from app.core.review import judge
 from app.core.version import Level
-from tests.unit.core.reviews import labels, modes, policy, snapshot
+from tests.unit.core.reviews import POD, labels, modes, policy, request, snapshot
 
 LEVEL_REASON = "must be one of privileged, baseline, restricted"
 VERSION_REASON = 'must be "latest" or "v1.x"'
@@ -170,7 +172,8 @@ def test_every_error_names_its_label_its_value_and_what_is_allowed() -> None:
     ],
 )
 def test_privileged_modes_judge_nothing(given: Modes, nothing: bool) -> None:
-    assert given.judge_nothing is nothing
+    decision = judge(request(POD, object="no pod"), snapshot(defaults=given), Facts())
+    assert decision.allowed is nothing
 
 
 def test_a_namespace_that_says_nothing_is_privileged() -> None:
@@ -195,4 +198,4 @@ def test_versions_beyond_the_newest_use_the_newest() -> None:
 def test_nothing_runs_at_privileged_or_without_rules() -> None:
     assert snapshot().rules_of(policy("privileged")) == ()
     assert snapshot().rules_of(policy("privileged:v1.5")) == ()
-    assert Snapshot(rules=NO_RULES).rules_of(policy("restricted")) == ()
+    assert Snapshot(rules={}).rules_of(policy("restricted")) == ()
